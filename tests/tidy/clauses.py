@@ -30,7 +30,7 @@ CLAUSE = re.compile(
     r'\[(?P<profiles>[a-z, ]+)\] (?P<text>.+)\Z', re.S)
 MARK = re.compile(
     r"\bSPEC(?P<test>-TEST)?:?\s+(?P<list>" + ANCHOR
-    + r"(?:(?:\s*,\s*|\s+and\s+|[ \t]+|\s*\n[ \t]*(?:\*|#|//)[ \t]*)" + ANCHOR + r")*)")
+    + r"(?:(?:,|\s+and\b|(?=\s))(?:\s*\n[ \t]*(?:\*|#|//))?\s*" + ANCHOR + r")*)")
 CODE = re.compile(r"`([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)*)`")
 ERR_DEF = re.compile(r'^SY_ERR\((\w+), (-\d+), (\w+), "', re.M)
 CODES_HEAD = "| code | class | clauses |\n| --- | --- | --- |\n"
@@ -76,7 +76,8 @@ def read_page(root, page, clauses, report):
         if not found.group("text").rstrip().endswith((".", ":")):
             report.add(where, f"{anchor}: does not end as a sentence")
         if anchor in clauses:
-            report.add(where, f"{anchor}: already at {clauses[anchor].page}:{clauses[anchor].line}")
+            other = clauses[anchor]
+            report.add(where, f"{anchor}: already at {other.page}:{other.line}")
             continue
         clauses[anchor] = Clause(anchor, page, line, profiles, found.group("text"))
 
@@ -87,7 +88,8 @@ def check_prefixes(root, clauses, report):
     if not os.path.exists(os.path.join(root, readme)):
         return
     owner = {}
-    for row in re.finditer(r"^\| \[([\w-]+\.md)\][^|]*\|([^|]*)\|", common.read(root, readme), re.M):
+    text = common.read(root, readme)
+    for row in re.finditer(r"^\| \[([\w-]+\.md)\][^|]*\|([^|]*)\|", text, re.M):
         for prefix in re.findall(r"`([A-Z]+)-`", row.group(2)):
             owner[prefix] = row.group(1)
     for clause in clauses.values():
