@@ -52,6 +52,12 @@ static sy_err base64_check(const char *text, size_t text_len, size_t *ret_len) {
     if (text_len % 4 != 0) {
         return SY_ERR_INVALID;
     }
+    /* libsodium 1.0.18 takes some bytes above 0x7f for digits where char is signed. */
+    for (size_t i = 0; i < text_len; i++) {
+        if ((unsigned char)text[i] > 0x7f) {
+            return SY_ERR_INVALID;
+        }
+    }
     uint8_t quad[3];
     size_t total = 0;
     sy_err err = SY_OK;
