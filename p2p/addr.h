@@ -41,9 +41,10 @@ typedef enum sy_addr_form {
     SY_ADDR_LISTEN,      /* host:port, host may be empty: laddr and the remote's ListenAddr */
 } sy_addr_form;
 
-/* Parses one address.  "scheme://" in front is dropped.  The split into host and port is OpenSSL's
- * BIO_parse_hostserv, the rest strict rules of ours: port 0..65535 decimal (1..65535 where
- * an ID is required), IPv6 in brackets, names of letters, digits, '-', '_' and '.', at most 253 bytes.
+/* Parses one address.  "tcp://" in front is dropped, for LISTEN any "word://".  The split into host
+ * and port is OpenSSL's BIO_parse_hostserv, the rest strict rules of ours: port of one to five
+ * digits up to 65535 (not 0 unless LISTEN), IPv6 in brackets, names of letters, digits, '-', '_' and
+ * '.', at most 253 bytes.
  * detail (may be NULL) names the part, the value and the limit.  Any thread.
  *   SY_ERR_ADDR_NO_ID, ADDR_ID, ADDR_HOST, ADDR_PORT, ADDR_SYNTAX */
 SY_API sy_err sy_addr_parse(const char *text, size_t len, sy_addr_form form, sy_addr *ret_addr,
@@ -53,6 +54,15 @@ SY_API sy_err sy_addr_parse(const char *text, size_t len, sy_addr_form form, sy_
  * at the end.  *cursor starts at 0 and is moved. */
 SY_API bool sy_addr_list_next(const char *list, size_t len, size_t *cursor, const char **ret_item,
                               size_t *ret_item_len);
+
+/* Parses a whole list into addrs (cap items).  A bad item refuses the list; detail names the item
+ * and its position, from 1.
+ *   the error of the item; SY_ERR_NO_SPACE  more than cap items */
+SY_API sy_err sy_addr_list_parse(const char *list, size_t len, sy_addr_form form, sy_addr *addrs,
+                                 size_t cap, size_t *ret_count, sy_detail *detail) SY_MUST_USE;
+
+/* Same host and port, names compared without regard to case; the IDs do not matter. */
+SY_API bool sy_addr_same_target(const sy_addr *a, const sy_addr *b);
 
 /* "id@host:port" (brackets for IPv6), NUL-terminated; returns the length. */
 SY_API size_t sy_addr_format(const sy_addr *addr, char out[SY_ADDR_TEXT_CAP]);
