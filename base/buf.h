@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A growable byte buffer whose capacity is charged to a budget.  Empty it costs nothing: no memory
- * is held until the first byte.  Grows by doubling up to max. */
+ * is held until the first byte.  Grows by doubling up to max; when the budget refuses the double, by
+ * what is needed. */
 #ifndef SY_BASE_BUF_H
 #define SY_BASE_BUF_H
 

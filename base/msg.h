@@ -3,7 +3,8 @@
  * queue.  The count is atomic, so that a reference may be dropped on another thread.
  *
  * Memory: a message counts in full against the limit of each queue it stands in, and once against
- * the budget given at its creation (the node's), until the last reference goes. */
+ * the budget given at its creation (the node's), until the last reference goes; there its header is
+ * charged with it. */
 #ifndef SWITCHYARD_MSG_H
 #define SWITCHYARD_MSG_H
 

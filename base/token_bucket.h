@@ -13,7 +13,7 @@ typedef struct sy_token_bucket {
     uint64_t rate;  /* tokens per second; 0: unlimited */
     uint64_t burst; /* capacity */
     uint64_t tokens;
-    uint64_t frac_ns; /* nanoseconds not yet turned into a token */
+    uint64_t frac_ns; /* part of a token already earned, in billionths */
     sy_time at;       /* last refill */
 } sy_token_bucket;
 

@@ -46,12 +46,18 @@ typedef struct sy_node_info {
     sy_text rpc_address; /* amino: the value of the "rpc_addr=" entry of other */
     size_t other_count;  /* entries present; the first SY_NODE_INFO_OTHER_KEPT are in other */
     sy_text other[SY_NODE_INFO_OTHER_KEPT]; /* amino only */
+    sy_text other_rest; /* amino: the encoded entries behind those; set by decode and copy only */
 } sy_node_info;
 
 typedef enum sy_node_info_codec {
     SY_NODE_INFO_AMINO, /* profiles tendermint and plain */
     SY_NODE_INFO_PROTO, /* profile cometbft */
 } sy_node_info_codec;
+
+/* The longest body that a remote accepts.  Tendermint counts the length prefix into its limit of
+ * SY_NODE_INFO_LEN_MAX, so that amino loses the two bytes of it; CometBFT counts the body alone.
+ * Whoever reads the prefix compares with this.  Any thread. */
+SY_API size_t sy_node_info_body_max(sy_node_info_codec codec);
 
 /* Decodes one NodeInfo body (without length prefix).  The result borrows from data.  Syntax only:
  * follow with validate.  Any thread.
@@ -63,11 +69,12 @@ SY_API sy_err sy_node_info_decode(sy_node_info_codec codec, const uint8_t *data,
 /* Encodes the body (without length prefix).  Amino: entries of other are written as they are;
  * tx_index and rpc_address are not written unless they stand in other.  Any thread.
  *   SY_ERR_NO_SPACE     cap too small
- *   SY_ERR_NI_TOO_LONG  the encoding exceeds SY_NODE_INFO_LEN_MAX */
+ *   SY_ERR_NI_TOO_LONG  the encoding exceeds sy_node_info_body_max(codec) */
 SY_API sy_err sy_node_info_encode(sy_node_info_codec codec, const sy_node_info *info, uint8_t *out,
                                   size_t cap, size_t *ret_len) SY_MUST_USE;
 
-/* Copies info and everything it points to into one block, charged to budget (may be NULL).
+/* Copies info and everything it points to into one block, charged to budget (may be NULL); every
+ * data pointer of the copy is valid, also those of empty texts.
  * Returns owned: free with sy_node_info_del and the same mem and budget.
  *   SY_ERR_NOMEM, SY_ERR_LIMIT */
 SY_API sy_err sy_node_info_copy(const sy_mem *mem, sy_budget *budget, const sy_node_info *info,
