@@ -12,6 +12,7 @@
 #define SY_EMPTY_FRAMES_MAX 16   /* empty frames in a row; legal but useless */
 #define SY_EPH_MSG_MAX      40   /* ephemeral key message: 34 or 35 bytes when honest */
 #define SY_AUTH_MSG_MAX     1024 /* authentication message: one frame (111 or 103 when honest) */
+#define SY_PRE_AUTH_MAX     4096 /* bytes that a connection may cost before its peer is proven */
 
 #define SY_PACKET_PAYLOAD_MAX 1024   /* default payload of a packet, both directions */
 #define SY_PACKET_PAYLOAD_CAP 4194304 /* largest that may be configured */
