@@ -114,15 +114,20 @@ Test(wr, an_overflow_is_sticky) {
 }
 
 Test(wr, the_counted_length_saturates) {
-    uint8_t area[4];
+    /* The capacity lies in the middle: a wrapped length would write in front of it. */
+    uint8_t area[12];
     size_t len = 0;
     sy_wr wr;
-    sy_wr_init(&wr, area, sizeof area);
+    memset(area, 0xee, sizeof area);
+    sy_wr_init(&wr, area + 4, 4);
 
     wr.len = SIZE_MAX - 1; /* as if that much had been written before */
     sy_wr_u32be(&wr, 1);
     cr_expect_eq(wr.len, SIZE_MAX);
     sy_wr_u8(&wr, 1);
+    for (size_t i = 0; i < sizeof area; i++) {
+        cr_expect_eq(area[i], 0xee, "byte %zu", i);
+    }
 
     cr_expect_eq(wr.len, SIZE_MAX);
     cr_expect_eq(sy_wr_finish(&wr, &len), SY_ERR_NO_SPACE);
