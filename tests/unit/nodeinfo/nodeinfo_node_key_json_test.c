@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +140,12 @@ Test(node_key_json, refuses_with_a_cause_and_without_key_bytes) {
         {"empty type", FILE_WITH("", VALUE), SY_ERR_KEY_TYPE, "priv_key.type \"\": only"},
         {"prefix bytes as type (v0.21)", FILE_WITH("954568A3288910", VALUE), SY_ERR_KEY_TYPE,
          "priv_key.type \"954568A3288910\": only"},
+        {"type of 40 characters", FILE_WITH("tttttttttttttttttttttttttttttttttttttttt", VALUE),
+         SY_ERR_KEY_TYPE, "priv_key.type \"tttttttttttttttttttttttttttttttttttttttt\": only"},
+        {"type of 41 characters", FILE_WITH("ttttttttttttttttttttttttttttttttttttttttt", VALUE),
+         SY_ERR_KEY_TYPE, "priv_key.type of 41 characters: only"},
+        {"a seed as type", FILE_WITH("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", VALUE),
+         SY_ERR_KEY_TYPE, "priv_key.type of 44 characters: only"},
         {"type and value exchanged", FILE_WITH(VALUE, TYPE), SY_ERR_KEY_TYPE,
          "priv_key.type of 88 characters: only"},
         {"empty value", FILE_WITH(TYPE, ""), SY_ERR_KEY_FILE,
@@ -239,12 +246,48 @@ Test(node_key_json, deep_nesting_is_refused) {
     cr_assert_eq(err, SY_ERR_KEY_FILE, "%s", sy_err_name(err));
 }
 
-/* jansson's allocator is process-wide; only this test, in its own process, replaces it. */
+/* jansson's allocator is process-wide; only the tests below, each in a process of its own, replace
+ * it.  Each block remembers its size in front. */
+typedef union block_head {
+    size_t size;
+    max_align_t align;
+} block_head;
+
 static size_t alloc_calls;
 static size_t alloc_fail_at;
+static size_t secrets_freed;
 
-static void *failing_malloc(size_t size) {
-    return ++alloc_calls == alloc_fail_at ? NULL : malloc(size);
+static void *counting_malloc(size_t size) {
+    if (++alloc_calls == alloc_fail_at) {
+        return NULL;
+    }
+    block_head *head = malloc(sizeof *head + size);
+    head->size = size;
+    return head + 1;
+}
+
+/* A parsed string begins with the text; the parser's own token buffer begins with its quote. */
+static void watching_free(void *ptr) {
+    if (ptr == NULL) {
+        return;
+    }
+    block_head *head = (block_head *)ptr - 1;
+    secrets_freed += head->size >= 8 && memcmp(ptr, "AAECAwQF", 8) == 0;
+    free(head);
+}
+
+/* SPEC-TEST ID-06 */
+Test(node_key_json, parsed_strings_are_wiped_before_they_are_freed) {
+    static const char *const texts[] = {GOOD, FILE_WITH(TYPE, VALUE_OTHER), FILE_WITH("x", VALUE),
+                                        FILE_WITH(VALUE, "x"), FILE_WITH(TYPE, VALUE_63)};
+    json_set_alloc_funcs(counting_malloc, watching_free);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        sy_node_key key;
+        (void)!sy_node_key_decode_json(texts[i], strlen(texts[i]), &key, NULL);
+        cr_expect_eq(secrets_freed, 0, "text %zu", i);
+    }
+    json_decref(json_string("AAECAwQFBgcI"));
+    cr_assert_eq(secrets_freed, 1, "the watch itself works");
 }
 
 /* Goal: a failed allocation never yields a key, let alone a wrong one.  Method: count the allocations
@@ -252,7 +295,7 @@ static void *failing_malloc(size_t size) {
  * a character on others, so that the code says NOMEM only where it can. */
 Test(node_key_json, out_of_memory_never_yields_a_key) {
     sy_node_key key;
-    json_set_alloc_funcs(failing_malloc, free);
+    json_set_alloc_funcs(counting_malloc, watching_free);
     cr_assert_eq(sy_node_key_decode_json(GOOD, sizeof GOOD - 1, &key, NULL), SY_OK);
     const size_t calls = alloc_calls;
     cr_assert_gt(calls, 3);
