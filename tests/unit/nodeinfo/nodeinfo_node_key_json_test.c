@@ -12,9 +12,9 @@
 /* The key file of the seed 00 01 .. 1f. */
 #define VALUE                                                                                      \
     "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3RjnS8CZZ+TWMJulDV8d3IZkElUxuA=="
-#define TYPE "tendermint/PrivKeyEd25519"
+#define TYPE                   "tendermint/PrivKeyEd25519"
 #define FILE_WITH(type, value) "{\"priv_key\":{\"type\":\"" type "\",\"value\":\"" value "\"}}"
-#define GOOD FILE_WITH(TYPE, VALUE)
+#define GOOD                   FILE_WITH(TYPE, VALUE)
 
 /* The same with the public half all zero, and with its last byte changed. */
 #define VALUE_ZERO                                                                                 \
@@ -63,16 +63,15 @@ Test(node_key_json, reads_what_is_written_and_other_layouts_of_it) {
     } rows[] = {
         {"as written", GOOD},
         {"newline at the end", GOOD "\n"},
-        {"white space everywhere",
-         " \t\r\n{ \"priv_key\" :\n{\t\"type\" : \"" TYPE "\" ,\r\n \"value\" : \"" VALUE
-         "\" } }\n\n"},
+        {"white space everywhere", " \t\r\n{ \"priv_key\" :\n{\t\"type\" : \"" TYPE
+                                   "\" ,\r\n \"value\" : \"" VALUE "\" } }\n\n"},
         {"members in the other order",
          "{\"priv_key\":{\"value\":\"" VALUE "\",\"type\":\"" TYPE "\"}}"},
-        {"unknown members",
-         "{\"id\":7,\"priv_key\":{\"note\":[1,{}],\"type\":\"" TYPE "\",\"value\":\"" VALUE
-         "\"},\"x\":null}"},
+        {"unknown members", "{\"id\":7,\"priv_key\":{\"note\":[1,{}],\"type\":\"" TYPE
+                            "\",\"value\":\"" VALUE "\"},\"x\":null}"},
         {"escapes in a string",
-         "{\"priv_key\":{\"type\":\"tendermint\\/PrivKeyEd25519\",\"value\":\"\\u0041" "AECAwQFBgcI"
+         "{\"priv_key\":{\"type\":\"tendermint\\/PrivKeyEd25519\",\"value\":\"\\u0041"
+         "AECAwQFBgcI"
          "CQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe\\/884Qvh1w3RjnS8CZZ+TWMJulDV8d3IZkElUxuA==\"}}"},
         {"public half of zeros is computed", FILE_WITH(TYPE, VALUE_ZERO)},
     };
@@ -105,8 +104,9 @@ Test(node_key_json, refuses_with_a_cause_and_without_key_bytes) {
         {"empty", "", SY_ERR_KEY_FILE, "not JSON at line 1, column 0"},
         {"only white space", " \n", SY_ERR_KEY_FILE, "not JSON at line 2, column 0"},
         {"no JSON", "hello", SY_ERR_KEY_FILE, "not JSON at line 1, column 5"},
-        {"cut before the last brace", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\"}",
-         SY_ERR_KEY_FILE, "not JSON at line 1, column 147"},
+        {"cut before the last brace",
+         "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\"}", SY_ERR_KEY_FILE,
+         "not JSON at line 1, column 147"},
         {"cut in the value", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"AAECAwQFBgcI",
          SY_ERR_KEY_FILE, "not JSON at line 1"},
         {"garbage behind the object", GOOD "x", SY_ERR_KEY_FILE, "not JSON at line 1, column 149"},
@@ -174,8 +174,7 @@ Test(node_key_json, refuses_with_a_cause_and_without_key_bytes) {
         cr_expect_eq(err, rows[i].err, "%s: %s", rows[i].name, sy_err_name(err));
         cr_expect_eq(strncmp(detail.text, rows[i].detail, strlen(rows[i].detail)), 0, "%s: %s",
                      rows[i].name, detail.text);
-        cr_expect_null(strstr(detail.text, "AAEC"), "%s: key bytes: %s", rows[i].name,
-                       detail.text);
+        cr_expect_null(strstr(detail.text, "AAEC"), "%s: key bytes: %s", rows[i].name, detail.text);
         for (size_t b = 0; b < sizeof key; b++) {
             cr_assert_eq(((const uint8_t *)&key)[b], 0xa5, "%s: output written", rows[i].name);
         }
@@ -237,7 +236,9 @@ Test(node_key_json, the_length_limit_is_exact) {
 }
 
 Test(node_key_json, deep_nesting_is_refused) {
-    enum { DEPTH = 30000 };
+    enum {
+        DEPTH = 30000
+    };
     char *text = malloc(DEPTH);
     memset(text, '[', DEPTH);
     sy_node_key key;
@@ -290,9 +291,9 @@ Test(node_key_json, parsed_strings_are_wiped_before_they_are_freed) {
     cr_assert_eq(secrets_freed, 1, "the watch itself works");
 }
 
-/* Goal: a failed allocation never yields a key, let alone a wrong one.  Method: count the allocations
- * of a good file, then fail each of them in turn.  jansson reports some as a syntax error and drops
- * a character on others, so that the code says NOMEM only where it can. */
+/* Goal: a failed allocation never yields a key, let alone a wrong one.  Method: count the
+ * allocations of a good file, then fail each of them in turn.  jansson reports some as a syntax
+ * error and drops a character on others, so that the code says NOMEM only where it can. */
 Test(node_key_json, out_of_memory_never_yields_a_key) {
     sy_node_key key;
     json_set_alloc_funcs(counting_malloc, watching_free);
