@@ -56,16 +56,28 @@ static void take_field(sy_node_info *info, const sy_field *field, const uint8_t 
                        const uint8_t *end) {
     const sy_text text = ni_text_of(field);
     switch (field->number) {
-    case FIELD_ID: info->id = text; break;
-    case FIELD_LISTEN_ADDR: info->listen_addr = text; break;
-    case FIELD_NETWORK: info->network = text; break;
-    case FIELD_VERSION: info->version = text; break;
+    case FIELD_ID:
+        info->id = text;
+        break;
+    case FIELD_LISTEN_ADDR:
+        info->listen_addr = text;
+        break;
+    case FIELD_NETWORK:
+        info->network = text;
+        break;
+    case FIELD_VERSION:
+        info->version = text;
+        break;
     case FIELD_CHANNELS:
         info->channels = field->bytes.data;
         info->channel_count = field->bytes.len;
         break;
-    case FIELD_MONIKER: info->moniker = text; break;
-    default: take_other(info, text, start, end); break;
+    case FIELD_MONIKER:
+        info->moniker = text;
+        break;
+    default:
+        take_other(info, text, start, end);
+        break;
     }
 }
 

@@ -192,8 +192,8 @@ static sy_err validate_proto(const sy_node_info *info, sy_err listen_err, sy_det
     return err;
 }
 
-sy_err sy_node_info_validate(sy_node_info_codec codec, const sy_node_info *info,
-                             sy_err listen_err, sy_detail *detail) {
+sy_err sy_node_info_validate(sy_node_info_codec codec, const sy_node_info *info, sy_err listen_err,
+                             sy_detail *detail) {
     SY_REQUIRE(listen_err == SY_OK || listen_err == SY_ERR_NI_LISTEN_ADDR);
 
     const sy_err err = codec == SY_NODE_INFO_AMINO ? validate_amino(info, listen_err, detail)

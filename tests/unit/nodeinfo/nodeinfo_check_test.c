@@ -13,21 +13,44 @@
 #define AMINO SY_NODE_INFO_AMINO
 #define PROTO SY_NODE_INFO_PROTO
 
-enum field { MONIKER, OTHER, VERSION, CHANNELS, TX_INDEX, RPC_ADDRESS, NETWORK, ID };
+enum field {
+    MONIKER,
+    OTHER,
+    VERSION,
+    CHANNELS,
+    TX_INDEX,
+    RPC_ADDRESS,
+    NETWORK,
+    ID
+};
 
 static void set_field(sy_node_info *info, enum field field, sy_text value) {
     switch (field) {
-    case MONIKER: info->moniker = value; break;
-    case OTHER: info->other[1] = value; break;
-    case VERSION: info->version = value; break;
+    case MONIKER:
+        info->moniker = value;
+        break;
+    case OTHER:
+        info->other[1] = value;
+        break;
+    case VERSION:
+        info->version = value;
+        break;
     case CHANNELS:
         info->channels = (const uint8_t *)value.data;
         info->channel_count = value.len;
         break;
-    case TX_INDEX: info->tx_index = value; break;
-    case RPC_ADDRESS: info->rpc_address = value; break;
-    case NETWORK: info->network = value; break;
-    case ID: info->id = value; break;
+    case TX_INDEX:
+        info->tx_index = value;
+        break;
+    case RPC_ADDRESS:
+        info->rpc_address = value;
+        break;
+    case NETWORK:
+        info->network = value;
+        break;
+    case ID:
+        info->id = value;
+        break;
     }
 }
 
@@ -91,10 +114,12 @@ Test(node_info_check, each_broken_rule_is_named_and_its_repair_accepted) {
          "moniker \"\\xc3\\xa4\": byte 0xc3 at 0 is not printable"},
         {"long, the bad byte behind the cut", AMINO, MONIKER, T(X64 X64 "\x01"), T(X64 X64),
          SY_ERR_NI_MONIKER, "moniker \"" X64 "\"...: byte 0x01 at 128 is not printable"},
-        {"long, all of it bad", AMINO, MONIKER, T("\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"
-                                                  "\x01\x01\x01\x01\x01\x01\x01\x01\x01"),
+        {"long, all of it bad", AMINO, MONIKER,
+         T("\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"
+           "\x01\x01\x01\x01\x01\x01\x01\x01\x01"),
          T("x"), SY_ERR_NI_MONIKER,
-         "moniker \"\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01"
+         "moniker "
+         "\"\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01"
          "\"...: byte 0x01 at 0 is not printable"},
         {"empty entry", AMINO, OTHER, T(""), T("x"), SY_ERR_NI_OTHER, "other[1] is empty"},
         {"blank entry", AMINO, OTHER, T("  "), T(" x"), SY_ERR_NI_OTHER,
@@ -136,8 +161,8 @@ Test(node_info_check, each_broken_rule_is_named_and_its_repair_accepted) {
 
         const sy_err repaired =
             validate_with(rows[i].codec, rows[i].field, rows[i].repaired, &detail);
-        cr_expect_eq(repaired, SY_OK, "%s: repaired: %s (%s)", rows[i].name,
-                     sy_err_name(repaired), detail.text);
+        cr_expect_eq(repaired, SY_OK, "%s: repaired: %s (%s)", rows[i].name, sy_err_name(repaired),
+                     detail.text);
     }
 }
 
@@ -265,7 +290,9 @@ Test(node_info_check, the_declared_id_is_the_exact_text_of_the_authenticated_one
          "id \"56475Aa75463474c0285df5dbf2bcab73da65135\": authenticated as " TEST_ID},
         {"another", T("24f6ed6acbfe1009c030d7ca567c33ca48309114"), SY_ERR_NI_ID_MISMATCH,
          "id \"24f6ed6acbfe1009c030d7ca567c33ca48309114\": authenticated as " TEST_ID},
-        {"cut", {TEST_ID, 39}, SY_ERR_NI_ID_MISMATCH,
+        {"cut",
+         {TEST_ID, 39},
+         SY_ERR_NI_ID_MISMATCH,
          "id \"56475aa75463474c0285df5dbf2bcab73da6513\": authenticated as " TEST_ID},
         {"longer", T(TEST_ID "0"), SY_ERR_NI_ID_MISMATCH,
          "id \"" TEST_ID "0\": authenticated as " TEST_ID},
@@ -301,81 +328,194 @@ Test(node_info_check, compatible_compares_theirs_with_ours) {
 #define V(text)  .version = T(text)
 #define N(text)  .network = T(text)
 #define CH(text) .channels = (const uint8_t *)(text), .channel_count = sizeof(text) - 1
-        {"equal", AMINO, {V("0.22.8"), N("n"), CH("\x00")}, {V("0.22.8"), N("n"), CH("\x00")},
-         SY_OK, ""},
-        {"commit in the version", AMINO, {V("0.22.8"), N("n"), CH("\x00")},
-         {V("0.22.8-abcd"), N("n"), CH("\x00")}, SY_OK, ""},
-        {"other minor", AMINO, {V("0.22.8"), N("n"), CH("\x00")},
-         {V("0.33.1"), N("n"), CH("\x00")}, SY_OK, ""},
-        {"parts are not looked at", AMINO, {V("0.22.8"), N("n"), CH("\x00")},
-         {V("0.x."), N("n"), CH("\x00")}, SY_OK, ""},
-        {"two parts", AMINO, {V("0.22.8"), N("n"), CH("\x00")}, {V("0.22"), N("n"), CH("\x00")},
-         SY_ERR_NI_VERSION_FORM, "version \"0.22\": not of the form X.X.X"},
-        {"four parts", AMINO, {V("0.22.8"), N("n"), CH("\x00")},
-         {V("0.22.8.1"), N("n"), CH("\x00")}, SY_ERR_NI_VERSION_FORM,
+        {"equal",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("0.22.8"), N("n"), CH("\x00")},
+         SY_OK,
+         ""},
+        {"commit in the version",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("0.22.8-abcd"), N("n"), CH("\x00")},
+         SY_OK,
+         ""},
+        {"other minor",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("0.33.1"), N("n"), CH("\x00")},
+         SY_OK,
+         ""},
+        {"parts are not looked at",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("0.x."), N("n"), CH("\x00")},
+         SY_OK,
+         ""},
+        {"two parts",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("0.22"), N("n"), CH("\x00")},
+         SY_ERR_NI_VERSION_FORM,
+         "version \"0.22\": not of the form X.X.X"},
+        {"four parts",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("0.22.8.1"), N("n"), CH("\x00")},
+         SY_ERR_NI_VERSION_FORM,
          "version \"0.22.8.1\": not of the form X.X.X"},
-        {"no version", AMINO, {V("0.22.8"), N("n"), CH("\x00")}, {N("n"), CH("\x00")},
-         SY_ERR_NI_VERSION_FORM, "version \"\": not of the form X.X.X"},
-        {"our version is wrong", AMINO, {V("0.22"), N("n"), CH("\x00")},
-         {V("0.22.8"), N("n"), CH("\x00")}, SY_ERR_NI_VERSION_FORM,
+        {"no version",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {N("n"), CH("\x00")},
+         SY_ERR_NI_VERSION_FORM,
+         "version \"\": not of the form X.X.X"},
+        {"our version is wrong",
+         AMINO,
+         {V("0.22"), N("n"), CH("\x00")},
+         {V("0.22.8"), N("n"), CH("\x00")},
+         SY_ERR_NI_VERSION_FORM,
          "our version \"0.22\": not of the form X.X.X"},
-        {"major", AMINO, {V("0.22.8"), N("n"), CH("\x00")}, {V("1.22.8"), N("n"), CH("\x00")},
-         SY_ERR_NI_VERSION_MAJOR, "version \"1.22.8\": our major version is \"0\""},
-        {"major is a text", AMINO, {V("0.22.8"), N("n"), CH("\x00")},
-         {V("00.22.8"), N("n"), CH("\x00")}, SY_ERR_NI_VERSION_MAJOR,
+        {"major",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("1.22.8"), N("n"), CH("\x00")},
+         SY_ERR_NI_VERSION_MAJOR,
+         "version \"1.22.8\": our major version is \"0\""},
+        {"major is a text",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("00.22.8"), N("n"), CH("\x00")},
+         SY_ERR_NI_VERSION_MAJOR,
          "version \"00.22.8\": our major version is \"0\""},
-        {"empty major", AMINO, {V("0.22.8"), N("n"), CH("\x00")}, {V("..0"), N("n"), CH("\x00")},
-         SY_ERR_NI_VERSION_MAJOR, "version \"..0\": our major version is \"0\""},
-        {"version before network", AMINO, {V("0.22.8"), N("n"), CH("\x00")}, {V("0"), N("m")},
-         SY_ERR_NI_VERSION_FORM, "version \"0\": not of the form X.X.X"},
-        {"network", AMINO, {V("0.22.8"), N("test-chain"), CH("\x00")},
-         {V("0.22.8"), N("other"), CH("\x00")}, SY_ERR_NI_NETWORK,
+        {"empty major",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("..0"), N("n"), CH("\x00")},
+         SY_ERR_NI_VERSION_MAJOR,
+         "version \"..0\": our major version is \"0\""},
+        {"version before network",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("0"), N("m")},
+         SY_ERR_NI_VERSION_FORM,
+         "version \"0\": not of the form X.X.X"},
+        {"network",
+         AMINO,
+         {V("0.22.8"), N("test-chain"), CH("\x00")},
+         {V("0.22.8"), N("other"), CH("\x00")},
+         SY_ERR_NI_NETWORK,
          "network \"other\": ours is \"test-chain\""},
-        {"network before channels", AMINO, {V("0.22.8"), N("n"), CH("\x00")},
-         {V("0.22.8"), N("m"), CH("\x01")}, SY_ERR_NI_NETWORK, "network \"m\": ours is \"n\""},
-        {"block versions are not amino's", AMINO,
+        {"network before channels",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("0.22.8"), N("m"), CH("\x01")},
+         SY_ERR_NI_NETWORK,
+         "network \"m\": ours is \"n\""},
+        {"block versions are not amino's",
+         AMINO,
          {V("0.22.8"), N("n"), CH("\x00"), .block_version = 11},
-         {V("0.22.8"), N("n"), CH("\x00"), .block_version = 10}, SY_OK, ""},
-        {"no common channel", AMINO, {V("0.22.8"), N("n"), CH("\x40\x20")},
-         {V("0.22.8"), N("n"), CH("\x00\xff")}, SY_ERR_NI_NO_COMMON_CHANNEL,
+         {V("0.22.8"), N("n"), CH("\x00"), .block_version = 10},
+         SY_OK,
+         ""},
+        {"no common channel",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x40\x20")},
+         {V("0.22.8"), N("n"), CH("\x00\xff")},
+         SY_ERR_NI_NO_COMMON_CHANNEL,
          "channels (hex) 00 ff: ours are 40 20"},
-        {"they have none", AMINO, {V("0.22.8"), N("n"), CH("\x00")}, {V("0.22.8"), N("n")},
-         SY_ERR_NI_NO_COMMON_CHANNEL, "channels (hex) none: ours are 00"},
-        {"we have none", AMINO, {V("0.22.8"), N("n")}, {V("0.22.8"), N("n"), CH("\x00")}, SY_OK,
+        {"they have none",
+         AMINO,
+         {V("0.22.8"), N("n"), CH("\x00")},
+         {V("0.22.8"), N("n")},
+         SY_ERR_NI_NO_COMMON_CHANNEL,
+         "channels (hex) none: ours are 00"},
+        {"we have none",
+         AMINO,
+         {V("0.22.8"), N("n")},
+         {V("0.22.8"), N("n"), CH("\x00")},
+         SY_OK,
          ""},
         {"nobody has any", AMINO, {V("0.22.8"), N("n")}, {V("0.22.8"), N("n")}, SY_OK, ""},
-        {"the last of many", AMINO, {V("0.22.8"), N("n"), CH(CH16)},
-         {V("0.22.8"), N("n"), CH("\x80\x81\x0f")}, SY_OK, ""},
+        {"the last of many",
+         AMINO,
+         {V("0.22.8"), N("n"), CH(CH16)},
+         {V("0.22.8"), N("n"), CH("\x80\x81\x0f")},
+         SY_OK,
+         ""},
 
-        {"equal", PROTO, {N("n"), CH("\x00"), .block_version = 11},
-         {N("n"), CH("\x00"), .block_version = 11}, SY_OK, ""},
-        {"p2p, app and software versions do not matter", PROTO,
+        {"equal",
+         PROTO,
+         {N("n"), CH("\x00"), .block_version = 11},
+         {N("n"), CH("\x00"), .block_version = 11},
+         SY_OK,
+         ""},
+        {"p2p, app and software versions do not matter",
+         PROTO,
          {V("0.38.23"), N("n"), CH("\x00"), .block_version = 11, .p2p_version = 8},
          {V("x"), N("n"), CH("\x00"), .block_version = 11, .p2p_version = 9, .app_version = 7},
-         SY_OK, ""},
-        {"block version", PROTO, {N("n"), CH("\x00"), .block_version = 11},
-         {N("n"), CH("\x00"), .block_version = 10}, SY_ERR_NI_BLOCK_VERSION,
+         SY_OK,
+         ""},
+        {"block version",
+         PROTO,
+         {N("n"), CH("\x00"), .block_version = 11},
+         {N("n"), CH("\x00"), .block_version = 10},
+         SY_ERR_NI_BLOCK_VERSION,
          "block version 10: ours is 11"},
-        {"block version, high bits", PROTO, {N("n"), CH("\x00"), .block_version = 11},
-         {N("n"), CH("\x00"), .block_version = 0x10000000b}, SY_ERR_NI_BLOCK_VERSION,
+        {"block version, high bits",
+         PROTO,
+         {N("n"), CH("\x00"), .block_version = 11},
+         {N("n"), CH("\x00"), .block_version = 0x10000000b},
+         SY_ERR_NI_BLOCK_VERSION,
          "block version 4294967307: ours is 11"},
-        {"block version before network", PROTO, {N("n"), CH("\x00"), .block_version = 11},
-         {N("m"), .block_version = 0}, SY_ERR_NI_BLOCK_VERSION, "block version 0: ours is 11"},
-        {"network", PROTO, {N("n"), CH("\x00")}, {N("n "), CH("\x00")}, SY_ERR_NI_NETWORK,
+        {"block version before network",
+         PROTO,
+         {N("n"), CH("\x00"), .block_version = 11},
+         {N("m"), .block_version = 0},
+         SY_ERR_NI_BLOCK_VERSION,
+         "block version 0: ours is 11"},
+        {"network",
+         PROTO,
+         {N("n"), CH("\x00")},
+         {N("n "), CH("\x00")},
+         SY_ERR_NI_NETWORK,
          "network \"n \": ours is \"n\""},
-        {"network with a NUL", PROTO, {N("n"), CH("\x00")}, {N("n\0"), CH("\x00")},
-         SY_ERR_NI_NETWORK, "network \"n\\x00\": ours is \"n\""},
-        {"no network", PROTO, {N("n"), CH("\x00")}, {CH("\x00")}, SY_ERR_NI_NETWORK,
+        {"network with a NUL",
+         PROTO,
+         {N("n"), CH("\x00")},
+         {N("n\0"), CH("\x00")},
+         SY_ERR_NI_NETWORK,
+         "network \"n\\x00\": ours is \"n\""},
+        {"no network",
+         PROTO,
+         {N("n"), CH("\x00")},
+         {CH("\x00")},
+         SY_ERR_NI_NETWORK,
          "network \"\": ours is \"n\""},
-        {"long networks are cut", PROTO, {N(X64 X64 "a"), CH("\x00")},
-         {N(X64 X64 "b"), CH("\x00")}, SY_ERR_NI_NETWORK,
+        {"long networks are cut",
+         PROTO,
+         {N(X64 X64 "a"), CH("\x00")},
+         {N(X64 X64 "b"), CH("\x00")},
+         SY_ERR_NI_NETWORK,
          "network \"" X64 "\"...: ours is \"" X64 "\"..."},
-        {"no common channel", PROTO, {N("n"), CH("\x40\x20")}, {N("n"), CH("\x21")},
-         SY_ERR_NI_NO_COMMON_CHANNEL, "channels (hex) 21: ours are 40 20"},
-        {"they have none", PROTO, {N("n"), CH("\x40")}, {N("n")}, SY_ERR_NI_NO_COMMON_CHANNEL,
+        {"no common channel",
+         PROTO,
+         {N("n"), CH("\x40\x20")},
+         {N("n"), CH("\x21")},
+         SY_ERR_NI_NO_COMMON_CHANNEL,
+         "channels (hex) 21: ours are 40 20"},
+        {"they have none",
+         PROTO,
+         {N("n"), CH("\x40")},
+         {N("n")},
+         SY_ERR_NI_NO_COMMON_CHANNEL,
          "channels (hex) none: ours are 40"},
         {"we have none", PROTO, {N("n")}, {N("n")}, SY_OK, ""},
-        {"one common channel", PROTO, {N("n"), CH("\x40\x20")}, {N("n"), CH("\x20\x99")}, SY_OK,
+        {"one common channel",
+         PROTO,
+         {N("n"), CH("\x40\x20")},
+         {N("n"), CH("\x20\x99")},
+         SY_OK,
          ""},
 #undef V
 #undef N
@@ -387,9 +527,8 @@ Test(node_info_check, compatible_compares_theirs_with_ours) {
             sy_node_info_compatible(rows[i].codec, &rows[i].ours, &rows[i].theirs, &detail);
         cr_expect_eq(err, rows[i].err, "row %zu %s: %s", i, rows[i].name, sy_err_name(err));
         cr_expect_str_eq(detail.text, rows[i].detail, "row %zu %s", i, rows[i].name);
-        cr_expect_eq(
-            sy_node_info_compatible(rows[i].codec, &rows[i].ours, &rows[i].theirs, NULL),
-            rows[i].err, "row %zu %s: without detail", i, rows[i].name);
+        cr_expect_eq(sy_node_info_compatible(rows[i].codec, &rows[i].ours, &rows[i].theirs, NULL),
+                     rows[i].err, "row %zu %s: without detail", i, rows[i].name);
     }
 }
 
