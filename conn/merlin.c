@@ -92,7 +92,7 @@ static void keccak_round(uint64_t a[KECCAK_LANES], uint64_t constant) {
     a[0] ^= constant;
 }
 
-static void keccak_f1600(uint8_t state[200]) {
+void sy_keccak_f1600(uint8_t state[200]) {
     uint64_t lanes[KECCAK_LANES];
     for (unsigned i = 0; i < KECCAK_LANES; i++) {
         lanes[i] = load64_le(state + 8 * i);
@@ -111,7 +111,7 @@ static void permute(sy_merlin *t) {
     t->state[t->pos] ^= t->pos_begin;
     t->state[t->pos + 1] ^= 0x04;
     t->state[STROBE_RATE + 1] ^= 0x80;
-    keccak_f1600(t->state);
+    sy_keccak_f1600(t->state);
     t->pos = 0;
     t->pos_begin = 0;
 }
@@ -171,7 +171,7 @@ void sy_merlin_init(sy_merlin *transcript, const char *protocol_label) {
 
     memset(transcript, 0, sizeof *transcript);
     memcpy(transcript->state, domain, sizeof domain);
-    keccak_f1600(transcript->state);
+    sy_keccak_f1600(transcript->state);
     begin_op(transcript, OP_META_AD, OP_BEGIN);
     absorb(transcript, (const uint8_t *)version, sizeof version - 1);
     sy_merlin_append(transcript, "dom-sep", (const uint8_t *)protocol_label,

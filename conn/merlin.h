@@ -19,4 +19,7 @@ void sy_merlin_append(sy_merlin *transcript, const char *label, const uint8_t *m
 void sy_merlin_challenge(sy_merlin *transcript, const char *label, uint8_t *out, size_t len);
 void sy_merlin_wipe(sy_merlin *transcript);
 
+/* The permutation below, by itself for its vectors. */
+void sy_keccak_f1600(uint8_t state[200]);
+
 #endif
