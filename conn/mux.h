@@ -4,7 +4,8 @@
  *
  * Receiving takes a whole batch of plaintext, then next_message() yields what it completed, highest
  * class first, in order within a channel.  A message that lies in one packet is a view into the
- * batch; only what spans packets is assembled.  Payloads stay valid until the next recv.
+ * batch; only what spans packets is assembled.  Payloads stay valid until the next recv or
+ * batch_done.
  *
  * Sending decides per packet: class first (each lower class keeps a minimum share), inside a class
  * weighted fair share by bytes.  Ping and pong go before everything, also ahead of a message that
@@ -32,10 +33,24 @@ typedef enum sy_packet_codec {
     SY_PACKET_PROTO, /* profile cometbft */
 } sy_packet_codec;
 
+/* Where the multiplexers of one loop note the messages of the batch at hand (25 KiB), so that an
+ * idle connection has no such list; also keeps up to 8 buffers for partial packets.  Only one
+ * multiplexer can have messages in it: recv on another one drops what was not taken, and the one
+ * that lost messages then fails with SY_ERR_STATE. */
+typedef struct sy_mux_batch sy_mux_batch;
+
+/* mem and budget (the node's, may be NULL) borrow until del; mem must be the multiplexers' own.
+ *   SY_ERR_NOMEM, SY_ERR_LIMIT */
+sy_err sy_mux_batch_new(const sy_mem *mem, sy_budget *budget, sy_mux_batch **ret_batch)
+    __attribute__((warn_unused_result));
+
+/* After the multiplexers that use it.  NULL is allowed. */
+void sy_mux_batch_del(sy_mux_batch *batch);
+
 /* Copied; pointers inside borrow until del. */
 typedef struct sy_mux_config {
     const sy_mem *mem;
-    sy_budget *budget; /* the peer's */
+    sy_budget *budget; /* the peer's, may be NULL; charged with everything allocated */
     const sy_channel_set *channels;
     sy_packet_codec codec;
     const uint8_t *remote_channels; /* ids that the remote announced; copied */
@@ -44,6 +59,8 @@ typedef struct sy_mux_config {
     sy_duration pong_timeout_ns;
     uint64_t send_rate; /* bytes per second, 0: no limit */
     uint64_t recv_rate;
+    sy_mux_batch *batch; /* the loop's; NULL: one of its own, allocated whenever a recv completes a
+                          * message and released when all were taken */
 } sy_mux_config;
 
 typedef struct sy_mux sy_mux;
@@ -80,10 +97,10 @@ typedef struct sy_mux_channel_stats {
 sy_err sy_mux_new(const sy_mux_config *config, sy_time now, sy_mux **ret_mux)
     __attribute__((warn_unused_result));
 
-/* Drops queued and half-received messages. */
+/* Drops queued and half-received messages.  NULL is allowed. */
 void sy_mux_del(sy_mux *mux);
 
-/* Takes plaintext.  May consume less than given when SY_MUX_BATCH_MESSAGES are complete or the
+/* Takes plaintext; all messages of the last call must have been taken.  May consume less than given when SY_MUX_BATCH_MESSAGES are complete or the
  * receive rate says so; the caller then takes the messages and calls again (at
  * sy_mux_recv_ready_at() when the rate was the reason).  plain borrows until the next recv.
  * Errors are fatal and sticky; what was complete before the bad packet is still delivered.
@@ -95,6 +112,11 @@ sy_err sy_mux_recv(sy_mux *mux, const uint8_t *plain, size_t len, size_t *ret_co
 /* The next complete message of the batch; false when there is none left. */
 bool sy_mux_next_message(sy_mux *mux, sy_mux_message *ret_message);
 
+/* The owner is through with the batch: payloads become invalid, what was not taken is dropped, and
+ * the memory of assembled messages is given back now instead of at the next recv.  Call it after
+ * the messages of a recv were handled, so that a connection that falls idle holds nothing. */
+void sy_mux_batch_done(sy_mux *mux);
+
 /* SY_NEVER, or when the receive rate lets the next byte in. */
 sy_time sy_mux_recv_ready_at(const sy_mux *mux);
 
@@ -105,10 +127,12 @@ bool sy_mux_has_received(const sy_mux *mux);
 bool sy_mux_at_boundary(const sy_mux *mux);
 
 /* Queues a message on the channel with this index.  On QUEUED the multiplexer holds a reference of
- * its own, otherwise nothing changed. */
+ * its own, otherwise nothing changed.  A message longer than send_queue_bytes_max can never be
+ * queued and is REFUSED; memory that cannot be had for the queue is FULL. */
 sy_send_result sy_mux_queue(sy_mux *mux, uint16_t channel, sy_msg *msg);
 
-/* A channel that answered FULL and now has room again (each such channel once); false when none. */
+/* A channel that answered FULL and whose queue has since fallen to half of its limits (each such
+ * channel once); false when none. */
 bool sy_mux_next_writable(sy_mux *mux, uint16_t *ret_channel);
 
 /* Fills out with packets; *ret_len 0 when there is nothing to send now.  Packets are cut at out_cap

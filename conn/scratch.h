@@ -3,7 +3,9 @@
  * per batch), the area that received frames are opened into, the area that packets are written to
  * before sealing, and the area of sealed frames on their way to the socket.
  *
- * Contents are valid only until the next call on any connection of the loop.  Loop thread only. */
+ * Contents are valid only until the next call on any connection of the loop.  Between calls the
+ * cipher contexts hold the keys of the last connection that used them and the areas its plaintext;
+ * del wipes both.  Loop thread only. */
 #ifndef SY_CONN_SCRATCH_H
 #define SY_CONN_SCRATCH_H
 
@@ -21,11 +23,13 @@
 
 typedef struct sy_scratch sy_scratch;
 
-/*   SY_ERR_NOMEM, SY_ERR_CRYPTO_LIB */
+/* Costs about 110 KiB of mem and two cipher contexts of OpenSSL's own memory (2 KiB); initialises
+ * libsodium when nobody did.  mem borrows until del.
+ *   SY_ERR_NOMEM, SY_ERR_CRYPTO_LIB */
 sy_err sy_scratch_new(const sy_mem *mem, sy_scratch **ret_scratch)
     __attribute__((warn_unused_result));
 
-/* Wipes the areas. */
+/* Wipes the areas.  NULL is allowed. */
 void sy_scratch_del(sy_scratch *scratch);
 
 /* Plaintext to send: SY_SEAL_BATCH * SY_FRAME_DATA_MAX bytes, with headroom in front and slack

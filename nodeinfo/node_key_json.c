@@ -131,7 +131,9 @@ sy_err sy_node_key_decode_json(const char *text, size_t len, sy_node_key *ret_ke
     json_error_t error;
     json_t *root = json_loadb(len == 0 ? "" : text, len, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
-        const bool no_memory = json_error_code(&error) == json_error_out_of_memory;
+        /* A failed allocation mostly leaves the place of the error unset. */
+        const bool no_memory =
+            json_error_code(&error) == json_error_out_of_memory || error.line < 0;
         if (!no_memory) {
             sy_detail_set(detail, "not JSON at line %d, column %d", error.line, error.column);
         }

@@ -85,7 +85,8 @@ typedef struct sy_settings {
     /* What NodeInfo says. */
     const char *network;      /* required: the chain id */
     const char *moniker;      /* default "anonymous" */
-    const char *version;      /* default "0.22.8"; profile cometbft: default "0.38.26" */
+    const char *version;      /* default "0.22.8"; the protocol version spoken, not
+                               * Switchyard's own */
     const char *listen_addr;  /* advertised host:port; NULL: the first listener's address */
     uint64_t p2p_version;     /* default 8 */
     uint64_t block_version;   /* default 11 */
@@ -115,7 +116,7 @@ typedef struct sy_settings {
     sy_duration handshake_timeout;  /* accept or connect until NodeInfo accepted; default 20 s */
     sy_duration resolve_timeout;    /* of a name in a remote's ListenAddr; default 5 s */
     sy_duration park_timeout;       /* crossed dials; default 2 s */
-    sy_duration linger_timeout;     /* flushing before an orderly close; default 2 s */
+    sy_duration linger_timeout;     /* flushing before an orderly close; default 5 s */
     sy_duration persistent_peers_max_dial_period; /* cap of the back-off; 0: 60 s */
     sy_duration ping_interval;      /* default 60 s */
     sy_duration pong_timeout;       /* default 45 s */
