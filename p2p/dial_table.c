@@ -532,6 +532,20 @@ static void skip_endpoint(target *t) {
     t->endpoint_first = (current_endpoint(t) + 1) % t->endpoint_count;
 }
 
+/* FILTERED: this profile may not be used at this endpoint (SPEC PL-05); nothing was tried yet. */
+static void on_connect_failed(sy_dial_table *table, target *t, const sy_reason *reason,
+                              sy_dial_step *ret_step, sy_time now) {
+    if (reason->code == SY_ERR_FILTERED) {
+        choose_next_profile(table, t);
+        if (t->profile_turns < usable_count(table, t)) {
+            connect_step(table, t, ret_step, now);
+            return;
+        }
+        t->profile_turns = 0;
+    }
+    try_next_endpoint(table, t, ret_step, now);
+}
+
 static void on_persistent_failed(sy_dial_table *table, target *t, bool before_identity,
                                  sy_time now) {
     if (before_identity) {
@@ -576,7 +590,7 @@ void sy_dial_table_on_failed(sy_dial_table *table, sy_dial_ref ref, const sy_rea
         return;
     }
     if (t->state == SY_TARGET_CONNECTING) {
-        try_next_endpoint(table, t, ret_step, now);
+        on_connect_failed(table, t, reason, ret_step, now);
         return;
     }
     SY_ASSERT(t->state == SY_TARGET_HANDSHAKE);

@@ -174,7 +174,8 @@ void sy_dial_table_on_connected(sy_dial_table *table, sy_dial_ref ref, sy_time n
  * it, and before the identity is known, the next attempt takes the next profile; when all of them
  * failed there, the next round begins behind this endpoint.  SELF removes the target and remembers
  * its address as our own.  Call it also for a dial that could not be started (SY_STAGE_CONNECT with
- * the error of the driver), and when there is an open connection to the ID by now. */
+ * the error of the driver; FILTERED when the profile is not allowed at this endpoint, then another
+ * profile is taken at once), and when there is an open connection to the ID by now. */
 void sy_dial_table_on_failed(sy_dial_table *table, sy_dial_ref ref, const sy_reason *reason,
                              sy_dial_step *ret_step, sy_time now);
 
