@@ -41,17 +41,17 @@ typedef enum sy_addr_form {
     SY_ADDR_LISTEN,      /* host:port, host may be empty: laddr and the remote's ListenAddr */
 } sy_addr_form;
 
-/* Parses one address.  "tcp://" in front is dropped, for LISTEN any "word://".  The split into host
- * and port is OpenSSL's BIO_parse_hostserv, the rest strict rules of ours: port of one to five
- * digits up to 65535 (not 0 unless LISTEN), IPv6 in brackets, names of letters, digits, '-', '_' and
- * '.', at most 253 bytes.
+/* Parses one address.  One scheme, letters and "://", in front is dropped.  The split into host and
+ * port is OpenSSL's BIO_parse_hostserv, the rest strict rules of ours: a port of one to five digits
+ * up to 65535 (not 0 unless LISTEN), IPv6 in brackets, names of letters, digits, '-', '_' and '.',
+ * at most 253 bytes.
  * detail (may be NULL) names the part, the value and the limit.  Any thread.
  *   SY_ERR_ADDR_NO_ID, ADDR_ID, ADDR_HOST, ADDR_PORT, ADDR_SYNTAX */
 SY_API sy_err sy_addr_parse(const char *text, size_t len, sy_addr_form form, sy_addr *ret_addr,
                             sy_detail *detail) SY_MUST_USE;
 
-/* Walks a comma-separated list: spaces around items are trimmed, empty items skipped.  Returns false
- * at the end.  *cursor starts at 0 and is moved. */
+/* Walks a comma-separated list: blanks around items are trimmed, empty items skipped.  Returns
+ * false at the end.  *cursor starts at 0 and is moved. */
 SY_API bool sy_addr_list_next(const char *list, size_t len, size_t *cursor, const char **ret_item,
                               size_t *ret_item_len);
 

@@ -77,14 +77,14 @@ typedef struct sy_admission_ticket {
     sy_endpoint remote;
 } sy_admission_ticket;
 
-#define SY_ADMISSION_KEY_LEN 16
+#define SY_ADMISSION_KEY_LEN SY_HASH_KEY_LEN
 
 /* Open struct, embedded in its owner; members are private. */
 typedef struct sy_admission {
     sy_admission_limits limits;
     size_t used[SY_PEER_CLASS_COUNT];
     size_t filled;     /* distinct IDs of class persistent and unconditional that have one */
-    sy_count_map keys; /* per IP, prefix, ID, and pairs of ID with the others */
+    sy_count_map keys; /* per IP, prefix, both with ID, and ID */
 } sy_admission;
 
 typedef struct sy_admission_counts {
@@ -127,7 +127,7 @@ void sy_admission_reclass(sy_admission *admission, sy_admission_ticket *ticket,
 void sy_admission_set_limits(sy_admission *admission, const sy_admission_limits *limits);
 
 /* Is a class over the limits?  The caller ends one connection of *ret_class (the youngest) and asks
- * again.  Lower classes come first; it ends after at most as many steps as there are connections. */
+ * again, at most as often as there are connections.  Lower classes come first. */
 bool sy_admission_over(const sy_admission *admission, sy_peer_class *ret_class);
 
 /* Is this one's IP or prefix over its number (after a reload)?  Ask for each connection, youngest

@@ -19,8 +19,10 @@
 #include <switchyard/err.h>
 #include <switchyard/mem.h>
 
+#include "base/hash.h"
+
 #define SY_COUNT_KEY_LEN     40 /* a kind and up to 39 bytes */
-#define SY_COUNT_MAP_KEY_LEN 16
+#define SY_COUNT_MAP_KEY_LEN SY_HASH_KEY_LEN
 
 typedef struct sy_count_key {
     uint8_t bytes[SY_COUNT_KEY_LEN];

@@ -20,7 +20,7 @@
  *     sy_dial_table_on_failed(&sw->dials, link->dial, &link->reason, &step, now);  // or it ended
  *     // each of the two leaves the next thing to do at once in step, or SY_DIAL_STEP_NONE
  *     sy_dial_table_on_peer_open(&sw->dials, &link->id, link->dial, link->profile, now);
- *     sy_dial_table_on_peer_closed(&sw->dials, &link->id, now);  // no connection of this ID is left
+ *     sy_dial_table_on_peer_closed(&sw->dials, &link->id, now);  // the last one of this ID
  *
  * on_peer_open and on_peer_closed are called for every peer, also one that dialed us: an ID that is
  * connected is not dialed.  A ref of a target that was removed is harmless in every call.
@@ -51,7 +51,7 @@
 #define SY_DIAL_PROFILES_MAX  8
 #define SY_DIAL_LEARNED_MAX   1024 /* targets that are not persistent, at once */
 #define SY_DIAL_OWN_MAX       16   /* addresses remembered as our own */
-#define SY_DIAL_MEMORY_MAX    1024 /* IDs whose profile is remembered */
+#define SY_DIAL_MEMORY_MAX    1024 /* IDs whose profile is remembered, by default */
 
 typedef enum sy_target_kind {
     SY_TARGET_LEARNED,    /* from peer exchange: one round */
@@ -94,6 +94,7 @@ typedef struct sy_dial_config {
     const sy_profile *const *profiles;  /* copied; in the order to try, 1..SY_DIAL_PROFILES_MAX */
     size_t profile_count;
     sy_duration backoff_cap;            /* 0: SY_BACKOFF_CAP */
+    uint32_t memory_max;                /* 0: SY_DIAL_MEMORY_MAX */
     uint64_t seed;                      /* of the jitter */
     uint8_t hash_key[SY_ID_MAP_KEY_LEN]; /* random */
 } sy_dial_config;
@@ -129,8 +130,8 @@ typedef struct sy_dial_table {
     } own[SY_DIAL_OWN_MAX];
     size_t own_count;
     size_t own_next;
-    sy_id_map memory;                                 /* ID -> slot of remembered[] */
-    const sy_profile *remembered[SY_DIAL_MEMORY_MAX]; /* by slot of memory */
+    sy_id_map memory;              /* ID -> slot of remembered[] */
+    const sy_profile **remembered; /* by slot of memory */
 } sy_dial_table;
 
 /*   SY_ERR_NOMEM */
@@ -138,13 +139,15 @@ sy_err sy_dial_table_init(sy_dial_table *table, const sy_dial_config *config)
     __attribute__((warn_unused_result));
 void sy_dial_table_fini(sy_dial_table *table);
 
-/* Adds a target, due now.  addr is copied.  When the ID (or host:port) is there already:
- * PERSISTENT upgrades it, takes over the new address, and makes it due now if the address changed;
- * ONCE makes a waiting one due now; LEARNED changes nothing.
+/* Adds a target, due now.  addr is copied; it has a host.  When the ID (or host:port) is there
+ * already: ONCE and PERSISTENT make a waiting one due now; PERSISTENT also upgrades it and takes
+ * over the new address, also in the middle of a dial, which then starts again.  For an ID that has
+ * a connection the caller does not add ONCE and LEARNED, and calls on_peer_open after PERSISTENT.
  *   SY_ERR_SELF          our own ID, or an address at which we met ourselves
  *   SY_ERR_DUPLICATE_ID  ONCE: connected or being dialed; LEARNED: already there
  *   SY_ERR_CONFIG        only the profile plain is allowed, and another one is remembered
- *   SY_ERR_LIMIT         SY_DIAL_LEARNED_MAX, not for PERSISTENT;  SY_ERR_NOMEM */
+ *   SY_ERR_LIMIT         SY_DIAL_LEARNED_MAX, not for PERSISTENT;  SY_ERR_NOMEM
+ * ret_ref may be NULL. */
 sy_err sy_dial_table_add(sy_dial_table *table, const sy_addr *addr, sy_target_kind kind,
                          sy_dial_ref *ret_ref, sy_time now) __attribute__((warn_unused_result));
 
@@ -167,22 +170,24 @@ void sy_dial_table_on_resolved(sy_dial_table *table, sy_dial_ref ref, const sy_e
 /* The TCP connection is up. */
 void sy_dial_table_on_connected(sy_dial_table *table, sy_dial_ref ref, sy_time now);
 
-/* The attempt ended before OPEN.  The reason decides: in CONNECT the next endpoint is tried; in
- * HANDSHAKE after CONNECTED the next attempt takes the next profile; SELF removes the target and
- * remembers its address as our own.  Also for a dial that could not be started (SY_STAGE_CONNECT
- * with the error of the driver). */
+/* The attempt ended before OPEN.  Before the TCP connection is up the next endpoint is tried.  After
+ * it, and before the identity is known, the next attempt takes the next profile; when all of them
+ * failed there, the next round begins behind this endpoint.  SELF removes the target and remembers
+ * its address as our own.  Call it also for a dial that could not be started (SY_STAGE_CONNECT with
+ * the error of the driver; FILTERED when the profile is not allowed at this endpoint, then another
+ * profile is taken at once), and when there is an open connection to the ID by now. */
 void sy_dial_table_on_failed(sy_dial_table *table, sy_dial_ref ref, const sy_reason *reason,
                              sy_dial_step *ret_step, sy_time now);
 
 /* A peer is OPEN, in either direction.  ref: of the dial that it came from, all zero when it dialed
- * us.  Remembers its profile. */
+ * us.  Remembers its profile, except plain over another one. */
 void sy_dial_table_on_peer_open(sy_dial_table *table, const sy_node_id *id, sy_dial_ref ref,
                                 const sy_profile *profile, sy_time now);
 
 /* The last connection to this ID ended. */
 void sy_dial_table_on_peer_closed(sy_dial_table *table, const sy_node_id *id, sy_time now);
 
-/* A new cap of the back-off (reload); 0: SY_BACKOFF_CAP.  Waiting targets wait no longer than it. */
+/* A new cap of the back-off (reload); 0: SY_BACKOFF_CAP.  No target waits longer than it. */
 void sy_dial_table_set_cap(sy_dial_table *table, sy_duration cap, sy_time now);
 
 /* The profile remembered for an ID (from a file, at start); NULL forgets. */

@@ -19,7 +19,9 @@
 #include <switchyard/mem.h>
 #include <switchyard/node_id.h>
 
-#define SY_ID_MAP_KEY_LEN 16
+#include "base/hash.h"
+
+#define SY_ID_MAP_KEY_LEN SY_HASH_KEY_LEN
 #define SY_ID_MAP_NONE    UINT32_MAX
 
 /* Members are private. */

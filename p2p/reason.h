@@ -46,8 +46,9 @@ SY_API sy_reason sy_reason_make(sy_stage stage, sy_err code, const sy_detail *de
 SY_API const char *sy_stage_name(sy_stage stage);
 SY_API const char *sy_fault_name(sy_fault fault);
 
-/* The clause of docs/spec that the code enforces under the profile of this name, "" when none;
- * static. */
+/* The clauses of docs/spec that the code enforces under the profile of this name, separated by a
+ * space ("STS-26", "AD-05 AD-06"), "" when none; static.  profile "" or NULL while it is not known:
+ * the clauses that do not depend on it. */
 SY_API const char *sy_reason_clause(sy_err code, const char *profile);
 
 SY_END_DECLS
