@@ -73,7 +73,7 @@ Test(node_info_check, the_pattern_of_these_tests_is_valid) {
     cr_assert_str_eq(detail.text, "");
 }
 
-/* SPEC-TEST NI-21, NI-22, NI-23, NI-24, NI-25, NI-26, NI-28, NI-39, ER-10 */
+/* SPEC-TEST NI-23, NI-24, NI-25, NI-26, NI-27, NI-28, NI-31, NI-42, ER-10 */
 Test(node_info_check, each_broken_rule_is_named_and_its_repair_accepted) {
     static const struct {
         const char *name;
@@ -166,7 +166,7 @@ Test(node_info_check, each_broken_rule_is_named_and_its_repair_accepted) {
     }
 }
 
-/* SPEC-TEST NI-21, NI-28 */
+/* SPEC-TEST NI-23, NI-31 */
 Test(node_info_check, what_one_codec_does_not_look_at_is_accepted) {
     static const struct {
         const char *name;
@@ -195,7 +195,7 @@ Test(node_info_check, what_one_codec_does_not_look_at_is_accepted) {
     }
 }
 
-/* Every byte value as the whole moniker: accepted are 0x21 to 0x7e.  SPEC-TEST NI-23 */
+/* Every byte value as the whole moniker: accepted are 0x21 to 0x7e.  SPEC-TEST NI-25 */
 Test(node_info_check, printable_is_0x20_to_0x7e) {
     for (unsigned byte = 0; byte < 256; byte++) {
         const char one = (char)byte;
@@ -207,7 +207,7 @@ Test(node_info_check, printable_is_0x20_to_0x7e) {
     }
 }
 
-/* SPEC-TEST NI-29 */
+/* SPEC-TEST NI-32 */
 Test(node_info_check, a_bad_listen_address_is_reported_with_its_text) {
     sy_node_info info = test_info();
     info.listen_addr = (sy_text)T("nowhere\n");
@@ -275,7 +275,7 @@ Test(node_info_check, proto_rules_apply_in_the_order_of_cometbft) {
     check_order(PROTO, steps, sizeof steps / sizeof steps[0]);
 }
 
-/* SPEC-TEST NI-20 */
+/* SPEC-TEST NI-22 */
 Test(node_info_check, the_declared_id_is_the_exact_text_of_the_authenticated_one) {
     static const struct {
         const char *name;
@@ -315,7 +315,7 @@ Test(node_info_check, the_declared_id_is_the_exact_text_of_the_authenticated_one
     }
 }
 
-/* SPEC-TEST NI-27, NI-33, NI-34, NI-35, NI-36, NI-37, NI-39 */
+/* SPEC-TEST NI-36, NI-37, NI-38, NI-39, NI-40, NI-42 */
 Test(node_info_check, compatible_compares_theirs_with_ours) {
     static const struct {
         const char *name;
