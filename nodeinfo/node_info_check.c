@@ -18,7 +18,7 @@ static bool text_equal(sy_text a, sy_text b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-/* Quotes text, cut so that what stands behind it in the detail is never lost. */
+/* Quotes text, cut so that what stands behind it in the detail is never lost.  SPEC NI-42 */
 static void quote(sy_detail *detail, sy_text text) {
     size_t shown = 0;
     size_t columns = 0;
