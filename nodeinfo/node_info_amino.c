@@ -28,7 +28,7 @@ static bool has_prefix(sy_text text, sy_text prefix) {
     return text.len >= prefix.len && memcmp(text.data, prefix.data, prefix.len) == 0;
 }
 
-/* SPEC NI-40: the value behind key, when *view is still unset. */
+/* SPEC NI-43: the value behind key, when *view is still unset. */
 static void take_view(sy_text entry, sy_text key, sy_text *view) {
     if (view->data == NULL && has_prefix(entry, key)) {
         *view = (sy_text){entry.data + key.len, entry.len - key.len};

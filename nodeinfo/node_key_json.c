@@ -87,16 +87,20 @@ static json_t *string_member(const json_t *priv_key, const char *name, sy_detail
     return member;
 }
 
-/* Wipes every string below priv_key, in case the secret stands in the wrong member. */
+static void wipe_string(json_t *value) {
+    if (json_is_string(value)) {
+        /* jansson gives only a const view of the buffer that it owns. */
+        sodium_memzero((void *)(uintptr_t)json_string_value(value), json_string_length(value));
+    }
+}
+
+/* Wipes priv_key and every string below it, in case the secret stands in the wrong place. */
 static void wipe_strings(json_t *priv_key) {
     const char *name;
     json_t *member;
+    wipe_string(priv_key);
     json_object_foreach(priv_key, name, member) {
-        if (json_is_string(member)) {
-            /* jansson gives only a const view of the buffer that it owns. */
-            sodium_memzero((void *)(uintptr_t)json_string_value(member),
-                           json_string_length(member));
-        }
+        wipe_string(member);
     }
 }
 

@@ -25,7 +25,7 @@ static sy_node_info decode(const char *hex) {
     return info;
 }
 
-/* SPEC-TEST NI-04, NI-14 */
+/* SPEC-TEST NI-04, NI-15 */
 Test(node_info_amino, fields_come_out_with_their_exact_bytes) {
     const sy_node_info info = decode("0a03 610062  1201 ff  1a02 0a0d  2201 2e  2a03 0020ff"
                                      "3204 c3a40000  3a00 3a01 00  4863");
@@ -44,7 +44,7 @@ Test(node_info_amino, fields_come_out_with_their_exact_bytes) {
     cr_expect_eq(info.block_version, 0);
 }
 
-/* SPEC-TEST NI-05, NI-06, NI-39 */
+/* SPEC-TEST NI-05, NI-06, NI-42 */
 Test(node_info_amino, a_refusal_names_its_cause) {
     static const struct {
         const char *hex;
@@ -113,7 +113,7 @@ Test(node_info_amino, encodes_in_order_and_leaves_empty_fields_out) {
     }
 }
 
-/* SPEC-TEST NI-40 */
+/* SPEC-TEST NI-43 */
 Test(node_info_amino, tx_index_and_rpc_address_are_the_first_such_entries) {
     static const struct {
         const char *name;

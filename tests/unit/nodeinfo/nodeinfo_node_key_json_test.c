@@ -92,95 +92,97 @@ Test(node_key_json, reads_what_is_written_and_other_layouts_of_it) {
     }
 }
 
+static const struct {
+    const char *name;
+    const char *text;
+    sy_err err;
+    const char *detail;
+} refused[] = {
+    {"empty", "", SY_ERR_KEY_FILE, "not JSON at line 1, column 0"},
+    {"only white space", " \n", SY_ERR_KEY_FILE, "not JSON at line 2, column 0"},
+    {"no JSON", "hello", SY_ERR_KEY_FILE, "not JSON at line 1, column 5"},
+    {"cut before the last brace", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\"}",
+     SY_ERR_KEY_FILE, "not JSON at line 1, column 147"},
+    {"cut in the value", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"AAECAwQFBgcI",
+     SY_ERR_KEY_FILE, "not JSON at line 1"},
+    {"garbage behind the object", GOOD "x", SY_ERR_KEY_FILE, "not JSON at line 1, column 149"},
+    {"a second object behind", GOOD GOOD, SY_ERR_KEY_FILE, "not JSON at line 1, column 149"},
+    {"an array", "[" GOOD "]", SY_ERR_KEY_FILE, "not a JSON object"},
+    {"no priv_key", "{}", SY_ERR_KEY_FILE, "priv_key is missing"},
+    {"priv_key a string", "{\"priv_key\":\"" VALUE "\"}", SY_ERR_KEY_FILE,
+     "priv_key is not an object"},
+    {"priv_key null", "{\"priv_key\":null}", SY_ERR_KEY_FILE, "priv_key is not an object"},
+    {"priv_key twice",
+     "{\"priv_key\":{},\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\"}}",
+     SY_ERR_KEY_FILE, "not JSON at line 1"},
+    {"value twice",
+     "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\",\"value\":\"" VALUE "\"}}",
+     SY_ERR_KEY_FILE, "not JSON at line 1"},
+    {"no type", "{\"priv_key\":{\"value\":\"" VALUE "\"}}", SY_ERR_KEY_FILE,
+     "priv_key.type is missing"},
+    {"type a number", "{\"priv_key\":{\"type\":1,\"value\":\"" VALUE "\"}}", SY_ERR_KEY_FILE,
+     "priv_key.type is not a string"},
+    {"no value", "{\"priv_key\":{\"type\":\"" TYPE "\"}}", SY_ERR_KEY_FILE,
+     "priv_key.value is missing"},
+    {"value an array", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":[]}}", SY_ERR_KEY_FILE,
+     "priv_key.value is not a string"},
+    {"secp256k1", FILE_WITH("tendermint/PrivKeySecp256k1", VALUE), SY_ERR_KEY_TYPE,
+     "priv_key.type \"tendermint/PrivKeySecp256k1\": only \"" TYPE "\" is known"},
+    {"type in another case", FILE_WITH("tendermint/privkeyed25519", VALUE), SY_ERR_KEY_TYPE,
+     "priv_key.type \"tendermint/privkeyed25519\": only"},
+    {"type longer by one", FILE_WITH(TYPE "9", VALUE), SY_ERR_KEY_TYPE, "priv_key.type \""},
+    {"type shorter by one", FILE_WITH("tendermint/PrivKeyEd2551", VALUE), SY_ERR_KEY_TYPE,
+     "priv_key.type \""},
+    {"empty type", FILE_WITH("", VALUE), SY_ERR_KEY_TYPE, "priv_key.type \"\": only"},
+    {"prefix bytes as type (v0.21)", FILE_WITH("954568A3288910", VALUE), SY_ERR_KEY_TYPE,
+     "priv_key.type \"954568A3288910\": only"},
+    {"type of 40 characters", FILE_WITH("tttttttttttttttttttttttttttttttttttttttt", VALUE),
+     SY_ERR_KEY_TYPE, "priv_key.type \"tttttttttttttttttttttttttttttttttttttttt\": only"},
+    {"type of 41 characters", FILE_WITH("ttttttttttttttttttttttttttttttttttttttttt", VALUE),
+     SY_ERR_KEY_TYPE, "priv_key.type of 41 characters: only"},
+    {"a seed as type", FILE_WITH("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", VALUE),
+     SY_ERR_KEY_TYPE, "priv_key.type of 44 characters: only"},
+    {"type and value exchanged", FILE_WITH(VALUE, TYPE), SY_ERR_KEY_TYPE,
+     "priv_key.type of 88 characters: only"},
+    {"empty value", FILE_WITH(TYPE, ""), SY_ERR_KEY_FILE,
+     "priv_key.value has 0 characters, base64 of 64 bytes has 88"},
+    {"63 bytes", FILE_WITH(TYPE, VALUE_63), SY_ERR_KEY_FILE,
+     "priv_key.value has 84 characters, base64 of 64 bytes has 88"},
+    {"65 bytes", FILE_WITH(TYPE, VALUE_65), SY_ERR_KEY_FILE,
+     "priv_key.value is not padded base64 of 64 bytes"},
+    {"66 bytes", FILE_WITH(TYPE, VALUE_66), SY_ERR_KEY_FILE,
+     "priv_key.value is not padded base64 of 64 bytes"},
+    {"no padding", FILE_WITH(TYPE, VALUE_UNPADDED), SY_ERR_KEY_FILE,
+     "priv_key.value has 86 characters, base64 of 64 bytes has 88"},
+    {"URL alphabet", FILE_WITH(TYPE, VALUE_URL_ALPHABET), SY_ERR_KEY_FILE,
+     "priv_key.value is not padded base64 of 64 bytes"},
+    {"newline in the value", FILE_WITH(TYPE, VALUE_63 "\\n==="), SY_ERR_KEY_FILE,
+     "priv_key.value is not padded base64 of 64 bytes"},
+    {"public half of another key", FILE_WITH(TYPE, VALUE_OTHER), SY_ERR_KEY_MISMATCH,
+     "priv_key.value: bytes 32 to 63 are not the public key of the first 32"},
+};
+
 /* Goal: each refusal has its code, names its cause, shows no part of the key, and writes nothing.
  * SPEC-TEST ID-09, ID-10, ID-11, ID-12, ER-14 */
 Test(node_key_json, refuses_with_a_cause_and_without_key_bytes) {
-    static const struct {
-        const char *name;
-        const char *text;
-        sy_err err;
-        const char *detail;
-    } rows[] = {
-        {"empty", "", SY_ERR_KEY_FILE, "not JSON at line 1, column 0"},
-        {"only white space", " \n", SY_ERR_KEY_FILE, "not JSON at line 2, column 0"},
-        {"no JSON", "hello", SY_ERR_KEY_FILE, "not JSON at line 1, column 5"},
-        {"cut before the last brace",
-         "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\"}", SY_ERR_KEY_FILE,
-         "not JSON at line 1, column 147"},
-        {"cut in the value", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"AAECAwQFBgcI",
-         SY_ERR_KEY_FILE, "not JSON at line 1"},
-        {"garbage behind the object", GOOD "x", SY_ERR_KEY_FILE, "not JSON at line 1, column 149"},
-        {"a second object behind", GOOD GOOD, SY_ERR_KEY_FILE, "not JSON at line 1, column 149"},
-        {"an array", "[" GOOD "]", SY_ERR_KEY_FILE, "not a JSON object"},
-        {"no priv_key", "{}", SY_ERR_KEY_FILE, "priv_key is missing"},
-        {"priv_key a string", "{\"priv_key\":\"" VALUE "\"}", SY_ERR_KEY_FILE,
-         "priv_key is not an object"},
-        {"priv_key null", "{\"priv_key\":null}", SY_ERR_KEY_FILE, "priv_key is not an object"},
-        {"priv_key twice",
-         "{\"priv_key\":{},\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\"}}",
-         SY_ERR_KEY_FILE, "not JSON at line 1"},
-        {"value twice",
-         "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\",\"value\":\"" VALUE "\"}}",
-         SY_ERR_KEY_FILE, "not JSON at line 1"},
-        {"no type", "{\"priv_key\":{\"value\":\"" VALUE "\"}}", SY_ERR_KEY_FILE,
-         "priv_key.type is missing"},
-        {"type a number", "{\"priv_key\":{\"type\":1,\"value\":\"" VALUE "\"}}", SY_ERR_KEY_FILE,
-         "priv_key.type is not a string"},
-        {"no value", "{\"priv_key\":{\"type\":\"" TYPE "\"}}", SY_ERR_KEY_FILE,
-         "priv_key.value is missing"},
-        {"value an array", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":[]}}", SY_ERR_KEY_FILE,
-         "priv_key.value is not a string"},
-        {"secp256k1", FILE_WITH("tendermint/PrivKeySecp256k1", VALUE), SY_ERR_KEY_TYPE,
-         "priv_key.type \"tendermint/PrivKeySecp256k1\": only \"" TYPE "\" is known"},
-        {"type in another case", FILE_WITH("tendermint/privkeyed25519", VALUE), SY_ERR_KEY_TYPE,
-         "priv_key.type \"tendermint/privkeyed25519\": only"},
-        {"type longer by one", FILE_WITH(TYPE "9", VALUE), SY_ERR_KEY_TYPE, "priv_key.type \""},
-        {"type shorter by one", FILE_WITH("tendermint/PrivKeyEd2551", VALUE), SY_ERR_KEY_TYPE,
-         "priv_key.type \""},
-        {"empty type", FILE_WITH("", VALUE), SY_ERR_KEY_TYPE, "priv_key.type \"\": only"},
-        {"prefix bytes as type (v0.21)", FILE_WITH("954568A3288910", VALUE), SY_ERR_KEY_TYPE,
-         "priv_key.type \"954568A3288910\": only"},
-        {"type of 40 characters", FILE_WITH("tttttttttttttttttttttttttttttttttttttttt", VALUE),
-         SY_ERR_KEY_TYPE, "priv_key.type \"tttttttttttttttttttttttttttttttttttttttt\": only"},
-        {"type of 41 characters", FILE_WITH("ttttttttttttttttttttttttttttttttttttttttt", VALUE),
-         SY_ERR_KEY_TYPE, "priv_key.type of 41 characters: only"},
-        {"a seed as type", FILE_WITH("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", VALUE),
-         SY_ERR_KEY_TYPE, "priv_key.type of 44 characters: only"},
-        {"type and value exchanged", FILE_WITH(VALUE, TYPE), SY_ERR_KEY_TYPE,
-         "priv_key.type of 88 characters: only"},
-        {"empty value", FILE_WITH(TYPE, ""), SY_ERR_KEY_FILE,
-         "priv_key.value has 0 characters, base64 of 64 bytes has 88"},
-        {"63 bytes", FILE_WITH(TYPE, VALUE_63), SY_ERR_KEY_FILE,
-         "priv_key.value has 84 characters, base64 of 64 bytes has 88"},
-        {"65 bytes", FILE_WITH(TYPE, VALUE_65), SY_ERR_KEY_FILE,
-         "priv_key.value is not padded base64 of 64 bytes"},
-        {"66 bytes", FILE_WITH(TYPE, VALUE_66), SY_ERR_KEY_FILE,
-         "priv_key.value is not padded base64 of 64 bytes"},
-        {"no padding", FILE_WITH(TYPE, VALUE_UNPADDED), SY_ERR_KEY_FILE,
-         "priv_key.value has 86 characters, base64 of 64 bytes has 88"},
-        {"URL alphabet", FILE_WITH(TYPE, VALUE_URL_ALPHABET), SY_ERR_KEY_FILE,
-         "priv_key.value is not padded base64 of 64 bytes"},
-        {"newline in the value", FILE_WITH(TYPE, VALUE_63 "\\n==="), SY_ERR_KEY_FILE,
-         "priv_key.value is not padded base64 of 64 bytes"},
-        {"public half of another key", FILE_WITH(TYPE, VALUE_OTHER), SY_ERR_KEY_MISMATCH,
-         "priv_key.value: bytes 32 to 63 are not the public key of the first 32"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         sy_node_key key;
         sy_detail detail = {""};
         memset(&key, 0xa5, sizeof key);
         const sy_err err =
-            sy_node_key_decode_json(rows[i].text, strlen(rows[i].text), &key, &detail);
-        cr_expect_eq(err, rows[i].err, "%s: %s", rows[i].name, sy_err_name(err));
-        cr_expect_eq(strncmp(detail.text, rows[i].detail, strlen(rows[i].detail)), 0, "%s: %s",
-                     rows[i].name, detail.text);
-        cr_expect_null(strstr(detail.text, "AAEC"), "%s: key bytes: %s", rows[i].name, detail.text);
+            sy_node_key_decode_json(refused[i].text, strlen(refused[i].text), &key, &detail);
+        cr_expect_eq(err, refused[i].err, "%s: %s", refused[i].name, sy_err_name(err));
+        cr_expect_eq(strncmp(detail.text, refused[i].detail, strlen(refused[i].detail)), 0,
+                     "%s: %s", refused[i].name, detail.text);
+        cr_expect_null(strstr(detail.text, "AAEC"), "%s: key bytes: %s", refused[i].name,
+                       detail.text);
         for (size_t b = 0; b < sizeof key; b++) {
-            cr_assert_eq(((const uint8_t *)&key)[b], 0xa5, "%s: output written", rows[i].name);
+            cr_assert_eq(((const uint8_t *)&key)[b], 0xa5, "%s: output written", refused[i].name);
         }
         sy_node_key again;
-        cr_expect_eq(sy_node_key_decode_json(rows[i].text, strlen(rows[i].text), &again, NULL),
-                     rows[i].err, "%s: without detail", rows[i].name);
+        cr_expect_eq(
+            sy_node_key_decode_json(refused[i].text, strlen(refused[i].text), &again, NULL),
+            refused[i].err, "%s: without detail", refused[i].name);
     }
 }
 
@@ -279,8 +281,12 @@ static void watching_free(void *ptr) {
 
 /* SPEC-TEST ID-06 */
 Test(node_key_json, parsed_strings_are_wiped_before_they_are_freed) {
-    static const char *const texts[] = {GOOD, FILE_WITH(TYPE, VALUE_OTHER), FILE_WITH("x", VALUE),
-                                        FILE_WITH(VALUE, "x"), FILE_WITH(TYPE, VALUE_63)};
+    static const char *const texts[] = {GOOD,
+                                        FILE_WITH(TYPE, VALUE_OTHER),
+                                        FILE_WITH("x", VALUE),
+                                        FILE_WITH(VALUE, "x"),
+                                        FILE_WITH(TYPE, VALUE_63),
+                                        "{\"priv_key\":\"" VALUE "\"}"};
     json_set_alloc_funcs(counting_malloc, watching_free);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         sy_node_key key;

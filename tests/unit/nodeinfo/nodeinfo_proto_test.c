@@ -18,7 +18,7 @@ static sy_err decode(const char *hex, sy_node_info *ret_info, sy_detail *detail)
     return sy_node_info_decode(PROTO, data, len, ret_info, detail);
 }
 
-/* SPEC-TEST NI-14 */
+/* SPEC-TEST NI-15 */
 Test(node_info_proto, fields_come_out_with_their_exact_bytes) {
     sy_node_info info;
     cr_assert_eq(decode("0a11 0801 10ffffffffffffffffff01 188080 01"
@@ -74,7 +74,7 @@ Test(node_info_proto, the_last_of_a_repeated_scalar_counts) {
     }
 }
 
-/* SPEC-TEST NI-11, NI-12, NI-39 */
+/* SPEC-TEST NI-11, NI-12, NI-42 */
 Test(node_info_proto, a_refusal_names_its_cause) {
     static const struct {
         const char *hex;
