@@ -218,21 +218,35 @@ sy_err sy_node_info_check_id(const sy_node_info *info, const sy_node_id *authent
     return SY_ERR_NI_ID_MISMATCH;
 }
 
-/* The first part of a text of the form X.X.X; false when it has not exactly three parts.  What the
- * parts are is not looked at, as in Tendermint: "0.22.8-abcd" is fine. */
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/* SPEC NI-29.  The first part of a text of the form X.X.X; false when the text has another form.
+ * "0.22.8-abcd", as builds with a commit say it, has it. */
 static bool version_major(sy_text version, sy_text *ret_major) {
-    size_t dots = 0;
-    size_t major_len = 0;
+    size_t part = 0;
+    size_t digits = 0; /* in a row since the part began */
+    size_t begin = 0;
     for (size_t i = 0; i < version.len; i++) {
-        if (version.data[i] == '.') {
-            if (dots == 0) {
-                major_len = i;
+        const char c = version.data[i];
+        if (c == '.') {
+            if (digits == 0 || part == 2) {
+                return false;
             }
-            dots++;
+            if (part == 0) {
+                *ret_major = (sy_text){version.data, i};
+            }
+            part++;
+            digits = 0;
+            begin = i + 1;
+        } else if (is_digit(c) && i == begin + digits) {
+            digits++;
+        } else if (part < 2 || digits == 0) {
+            return false;
         }
     }
-    *ret_major = (sy_text){version.data, major_len};
-    return dots == 2;
+    return part == 2 && digits > 0;
 }
 
 static sy_err check_versions(const sy_node_info *ours, const sy_node_info *theirs,

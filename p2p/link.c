@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-#include <sodium.h>
-
 #include <switchyard/assert.h>
+
+#include "base/wipe.h"
 
 #define BIT(state) (1u << (unsigned)(state))
 
@@ -281,7 +281,7 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
     memcpy(config.signer.pubkey, sw->key.pubkey, SY_CONN_KEY_LEN);
     sw->ops.random(sw->driver, config.eph_secret, sizeof config.eph_secret);
     const sy_err err = sy_session_new(profile, &config, sw->now, &link->session);
-    sodium_memzero(&config.eph_secret, sizeof config.eph_secret);
+    sy_wipe(&config.eph_secret, sizeof config.eph_secret);
     if (err != SY_OK) {
         return err;
     }

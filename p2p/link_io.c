@@ -190,11 +190,15 @@ void sy_link_resume(sy_peer *link) {
 void sy_link_on_all_read(sy_peer *link) {
     sy_detail detail;
     if (link->session != NULL && !sy_session_at_boundary(link->session)) {
-        sy_detail_set(&detail, "the connection ended inside a frame or message");
+        sy_detail_set(&detail, "during %s, after %llu bytes, inside a frame or message",
+                      sy_stage_name(sy_link_stage(link)),
+                      (unsigned long long)link->bytes_received);
         sy_link_end(link, SY_ERR_SUB_FRAME, &detail);
         return;
     }
-    sy_detail_set(&detail, "closed by the remote after %s", sy_stage_name(sy_link_stage(link)));
+    /* SPEC ER-08: the wire has no goodbye; how far it came is all that can be said. */
+    sy_detail_set(&detail, "closed by the remote during %s, after %llu bytes",
+                  sy_stage_name(sy_link_stage(link)), (unsigned long long)link->bytes_received);
     sy_link_end(link, SY_ERR_REMOTE_CLOSED, &detail);
 }
 

@@ -24,12 +24,12 @@
  * the timers of OPEN are the multiplexer's. */
 #include "p2p/session_stream.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #include <switchyard/assert.h>
 
 #include "base/buf.h"
+#include "base/wipe.h"
 #include "base/wr.h"
 #include "p2p/profile_recognize.h"
 #include "p2p/session_internal.h"
@@ -165,11 +165,11 @@ void sy_stream_session_del(sy_session *session) {
         sy_node_info_del(mem, budget, s->theirs);
     }
     if (s->kept.data != NULL) {
-        sodium_memzero(s->kept.data, s->kept.cap);
+        sy_wipe(s->kept.data, s->kept.cap);
     }
     sy_buf_fini(&s->kept);
     s->transport.ops->fini(&s->transport);
-    sodium_memzero(s, sizeof *s);
+    sy_wipe(s, sizeof *s);
     sy_mem_release(mem, s);
     sy_budget_release(budget, sizeof *s);
 }

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include <sodium.h>
 
 #include <switchyard/assert.h>
 

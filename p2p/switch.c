@@ -331,6 +331,7 @@ bool sy_switch_on_readable(sy_switch *sw, sy_stream_ref ref, const uint8_t *data
     if (link == NULL) {
         return false;
     }
+    link->bytes_received += len;
     sy_link_feed(link, data, len);
     return link->state != SY_LINK_DEAD && link->reading;
 }
@@ -360,7 +361,8 @@ void sy_switch_on_read_end(sy_switch *sw, sy_stream_ref ref, sy_err err, sy_time
     link->reading = false;
     if (err != SY_ERR_REMOTE_CLOSED || link->state == SY_LINK_FLUSHING) {
         sy_detail detail;
-        sy_detail_set(&detail, "during %s", sy_stage_name(sy_link_stage(link)));
+        sy_detail_set(&detail, "during %s, after %llu bytes", sy_stage_name(sy_link_stage(link)),
+                      (unsigned long long)link->bytes_received);
         sy_link_end(link, err, &detail);
         return;
     }

@@ -102,6 +102,7 @@ struct sy_peer {
     uint8_t hello[SY_RECOGNIZE_MAX];
     uint8_t hello_len;
 
+    uint64_t bytes_received; /* from the stream */
     uint64_t packets_when_parked;
     uint32_t rival; /* slot of the other connection to this ID while both are parked */
     sy_held_message *held_first;

@@ -35,7 +35,7 @@ struct ev_loop;
 typedef struct sy_ev sy_ev;
 
 /* mem NULL: the C library's.
- *   SY_ERR_NOMEM, SY_ERR_SYSTEM (the resolver or the random source cannot be set up) */
+ *   SY_ERR_NOMEM, SY_ERR_SYSTEM (the resolver cannot be set up) */
 SY_API sy_err sy_ev_new(struct ev_loop *loop, const sy_mem *mem, sy_ev **ret_ev) SY_MUST_USE;
 
 /* Closes what is left.  The switch must be deleted or detached.  NULL is allowed. */

@@ -69,6 +69,7 @@ struct sy_ev {
     sy_mem mem;
     sy_switch *sw; /* NULL: not attached */
     sy_time last;  /* the clock never goes back */
+    bool saw_stop; /* the switch has stopped, and the loop was woken for it */
     ev_prepare prepare;
     ev_check check;
     ev_timer timer;
