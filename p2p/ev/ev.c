@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include <switchyard/assert.h>
+#include <switchyard/switch.h>
 
 #include "base/wipe.h"
 
