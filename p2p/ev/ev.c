@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loop, clock and turns of the libev driver.  ev_now() is wall-clock time and is not used: the check
- * watcher reads the monotonic clock right after the poll, and everything that the turn reports
- * carries that instant.  The prepare watcher ends the turn before the loop waits again. */
+/* Loop, clock and turns of the libev driver.  ev_now() is wall-clock time and is not used: the
+ * check watcher reads the monotonic clock right after the poll, and everything that the turn
+ * reports carries that instant.  The prepare watcher ends the turn before the loop waits again. */
 #include "p2p/ev/ev_internal.h"
 
 #include <errno.h>

@@ -14,7 +14,8 @@
  *
  * Lifetimes, on top of those of driver.h:
  *   1. The loop outlives the sy_ev; the sy_ev outlives the switch.
- *   2. Between sy_ev_attach and sy_switch_del the loop calls into the switch; sy_ev_detach stops that.
+ *   2. Between sy_ev_attach and sy_switch_del the loop calls into the switch; sy_ev_detach stops
+ * that.
  *   3. A stream closed inside one of its own callbacks is freed at the end of the turn.
  *
  * No signal is handled, no process-wide state is changed; writes to broken sockets do not
