@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Merlin transcripts over STROBE-128, as far as the CometBFT handshake needs them: append a message,
- * draw a challenge.  Source: docs/spec/handshake-cometbft.md; https://merlin.cool. */
+/* Merlin transcripts over STROBE-128, as far as the CometBFT handshake needs them: append a
+ * message, draw a challenge.  Source: docs/spec/handshake-cometbft.md; https://merlin.cool. */
 #ifndef SY_CONN_MERLIN_H
 #define SY_CONN_MERLIN_H
 

@@ -12,8 +12,8 @@
 #include "conn/scratch_internal.h"
 #include "conn/suite.h"
 
-#define HEADER_LEN 4
-#define COUNTER_AT 4 /* nonce: four zero bytes, then the counter */
+#define HEADER_LEN       4
+#define COUNTER_AT       4 /* nonce: four zero bytes, then the counter */
 
 #define KEY_KIND_ED25519 1 /* numbers of the fields of PublicKey */
 #define KEY_KIND_MAX     5 /* secp256k1, bls12381, mldsa65, secp256k1eth in upstream's versions */
@@ -75,7 +75,8 @@ static sy_err derive(const uint8_t eph_secret[32], const uint8_t eph_pub[32],
         return err;
     }
 
-    /* SPEC CC-09: of the 96 bytes only the first 64 are used, and they do not depend on the rest. */
+    /* SPEC CC-09: of the 96 bytes only the first 64 are used, and they do not depend on the rest.
+     */
     uint8_t okm[64];
     sy_hkdf_sha256(shared, sizeof shared, /* salt= */ NULL, 0, (const uint8_t *)info,
                    sizeof info - 1, okm, sizeof okm);
@@ -119,8 +120,8 @@ static sy_err check_bytes(const char *what, const sy_field *field, size_t len, s
     return SY_OK;
 }
 
-/* PublicKey is a choice of one key.  Kinds that upstream has are refused wherever they stand; a field
- * that nobody knows is skipped when the ed25519 key is there too.  SPEC CC-31 */
+/* PublicKey is a choice of one key.  Kinds that upstream has are refused wherever they stand; a
+ * field that nobody knows is skipped when the ed25519 key is there too.  SPEC CC-31 */
 static sy_err decode_pubkey(sy_bytes content, uint8_t ret_pubkey[32], sy_detail *detail) {
     /* SPEC CC-30 */
     if (content.len == 0) {

@@ -93,9 +93,12 @@ typedef struct framing_row {
 
 /* Each row differs from the first in one thing that the transcript must bind. */
 static const framing_row framing_rows[] = {
-    {"base", "p", "ab", "cd", 32},          {"other protocol", "q", "ab", "cd", 32},
-    {"label and message shifted", "p", "abc", "d", 32}, {"empty message", "p", "abcd", "", 32},
-    {"other message", "p", "ab", "ce", 32}, {"other challenge length", "p", "ab", "cd", 33},
+    {"base", "p", "ab", "cd", 32},
+    {"other protocol", "q", "ab", "cd", 32},
+    {"label and message shifted", "p", "abc", "d", 32},
+    {"empty message", "p", "abcd", "", 32},
+    {"other message", "p", "ab", "ce", 32},
+    {"other challenge length", "p", "ab", "cd", 33},
 };
 
 Test(merlin, everything_is_bound) {

@@ -82,8 +82,7 @@ sy_err rig_side_send(rig_side *side, rig_bytes *out) {
     while (sy_secret_conn_wants_send(side->conn)) {
         uint8_t buf[SY_SEALED_LEN];
         size_t len = 0;
-        const sy_err err =
-            sy_secret_conn_send(side->conn, side->scratch, buf, sizeof buf, &len);
+        const sy_err err = sy_secret_conn_send(side->conn, side->scratch, buf, sizeof buf, &len);
         if (err != SY_OK) {
             side->err = err;
             return err;
@@ -193,8 +192,8 @@ void rig_hand_init(rig_hand *hand, const sy_suite *suite, const rig_keys *keys,
                    const uint8_t remote_eph_pub[32]) {
     hand->suite = suite;
     hand->keys = *keys;
-    cr_assert_eq(
-        suite->derive(keys->eph_secret, keys->eph_pub, remote_eph_pub, &hand->schedule), SY_OK);
+    cr_assert_eq(suite->derive(keys->eph_secret, keys->eph_pub, remote_eph_pub, &hand->schedule),
+                 SY_OK);
 }
 
 void rig_hand_ephemeral(const rig_hand *hand, rig_bytes *out) {
@@ -259,12 +258,11 @@ void rig_hand_auth(const rig_hand *hand, uint8_t *out) {
 
 bool rig_hand_open(rig_hand *hand, const uint8_t *sealed, uint8_t *ret_frame) {
     sy_frame_key *key = &hand->schedule.recv;
-    const int failed = hand->suite == &sy_suite_secretbox
-                           ? crypto_secretbox_open_easy(ret_frame, sealed, SY_SEALED_LEN,
-                                                        key->nonce, key->key)
-                           : crypto_aead_chacha20poly1305_ietf_decrypt(
-                                 ret_frame, NULL, NULL, sealed, SY_SEALED_LEN, NULL, 0, key->nonce,
-                                 key->key);
+    const int failed =
+        hand->suite == &sy_suite_secretbox
+            ? crypto_secretbox_open_easy(ret_frame, sealed, SY_SEALED_LEN, key->nonce, key->key)
+            : crypto_aead_chacha20poly1305_ietf_decrypt(
+                  ret_frame, NULL, NULL, sealed, SY_SEALED_LEN, NULL, 0, key->nonce, key->key);
     if (failed == 0) {
         next_nonce(hand, key->nonce);
     }
