@@ -273,6 +273,7 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
         .signer = {.sign = sign_challenge, .user = sw},
         .ours = &sw->ours,
         .channels = &sw->channels,
+        .mux_batch = sw->mux_batch,
         .ping_interval_ns = sw->settings.ping_interval,
         .pong_timeout_ns = sw->settings.pong_timeout,
         .send_rate = sw->settings.send_rate,

@@ -229,6 +229,10 @@ static sy_err make_parts(sy_switch *sw) {
     if (err != SY_OK) {
         return err;
     }
+    err = sy_mux_batch_new(&sw->mem, &sw->memory, &sw->mux_batch);
+    if (err != SY_OK) {
+        return err;
+    }
     err = sy_pending_init(&sw->pending, sw->settings.max_pending, &sw->mem);
     if (err != SY_OK) {
         return err;
@@ -325,6 +329,7 @@ void sy_switch_free(sy_switch *sw) {
         sy_pending_fini(&sw->pending);
     }
     sy_admission_fini(&sw->admission);
+    sy_mux_batch_del(sw->mux_batch);
     sy_scratch_del(sw->scratch);
     sy_mem_release(&sw->mem, sw->slots);
     sy_mem_release(&sw->mem, sw->generations);

@@ -192,6 +192,7 @@ struct sy_switch {
 
     sy_budget memory;
     sy_scratch *scratch;
+    sy_mux_batch *mux_batch;
     sy_channel_set channels;
     sy_timers timers;
     sy_prng prng;
