@@ -269,8 +269,13 @@ Test(addr, list_walk) {
         const char *list;
         const char *items; /* joined by '|' */
     } lists[] = {
-        {"", ""},       {",", ""},           {" , ,\t", ""}, {"a", "a"},
-        {"a,b", "a|b"}, {" a ,\tb\t,", "a|b"}, {",,a,,b c,", "a|b c"},
+        {"", ""},
+        {",", ""},
+        {" , ,\t", ""},
+        {"a", "a"},
+        {"a,b", "a|b"},
+        {" a ,\tb\t,", "a|b"},
+        {",,a,,b c,", "a|b c"},
     };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         char joined[64] = "";
@@ -373,8 +378,8 @@ Test(addr, kinds_of_ip) {
         (void)sy_endpoint_format(&prefix, text);
         cr_expect_str_eq(text, r->prefix, "%s prefix %s", r->ip, text);
     }
-    static const char *const refused[] = {"", "1.2.3", "1.2.3.4 ", "[::1]", "01.2.3.4", "a",
-                                          "::1%lo", "1.2.3.4:5", ":::", "12345::"};
+    static const char *const refused[] = {"",  "1.2.3",  "1.2.3.4 ",  "[::1]", "01.2.3.4",
+                                          "a", "::1%lo", "1.2.3.4:5", ":::",   "12345::"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         sy_endpoint e;
         cr_expect_eq(sy_endpoint_parse_ip(refused[i], strlen(refused[i]), &e), SY_ERR_ADDR_HOST,

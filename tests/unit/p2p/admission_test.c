@@ -115,8 +115,7 @@ Test(admission, total_binds_every_class) {
         }
         for (int other = 0; other < SY_PEER_CLASS_COUNT; other++) {
             cr_expect_eq(admit(&f, 4, (sy_peer_class)other), SY_ERR_ADMIT_TOTAL);
-            cr_expect(strstr(f.detail.text, "total_connections = 3") != NULL, "%s",
-                      f.detail.text);
+            cr_expect(strstr(f.detail.text, "total_connections = 3") != NULL, "%s", f.detail.text);
         }
         close_ledger(&f);
     }
@@ -139,8 +138,8 @@ Test(admission, total_zero_is_the_sum) {
 /* SPEC-TEST SW-19: 5 places, 2 reserved. */
 Test(admission, reservations_are_left_free) {
     fixture f;
-    open_ledger(&f, (sy_admission_limits){
-                        .max_inbound = 9, .max_outbound = 9, .total = 5, .reserved = 2});
+    open_ledger(
+        &f, (sy_admission_limits){.max_inbound = 9, .max_outbound = 9, .total = 5, .reserved = 2});
     cr_expect_eq(admit(&f, 1, SY_PEER_INBOUND), SY_OK);
     cr_expect_eq(admit(&f, 2, SY_PEER_OUTBOUND), SY_OK);
     cr_expect_eq(admit(&f, 3, SY_PEER_INBOUND), SY_OK);
@@ -163,8 +162,8 @@ Test(admission, reservations_are_left_free) {
 /* SPEC-TEST SW-19: two connections of one ID (a crossed dial) fill one reservation. */
 Test(admission, a_second_connection_of_an_id_fills_no_other_reservation) {
     fixture f;
-    open_ledger(&f, (sy_admission_limits){
-                        .max_inbound = 9, .max_outbound = 9, .total = 4, .reserved = 2});
+    open_ledger(
+        &f, (sy_admission_limits){.max_inbound = 9, .max_outbound = 9, .total = 4, .reserved = 2});
     cr_expect_eq(admit_from(&f, 1, SY_PEER_PERSISTENT, 100, 1, 1), SY_OK);
     cr_expect_eq(admit_from(&f, 2, SY_PEER_PERSISTENT, 100, 1, 1), SY_OK);
     sy_admission_counts counts;
@@ -181,10 +180,9 @@ Test(admission, a_second_connection_of_an_id_fills_no_other_reservation) {
 /* SPEC-TEST SW-20 SW-57 */
 Test(admission, per_ip_and_per_prefix) {
     fixture f;
-    open_ledger(&f, (sy_admission_limits){.max_inbound = 40,
-                                          .max_outbound = 10,
-                                          .max_per_ip = 1,
-                                          .max_per_prefix = 3});
+    open_ledger(&f,
+                (sy_admission_limits){
+                    .max_inbound = 40, .max_outbound = 10, .max_per_ip = 1, .max_per_prefix = 3});
     cr_expect_eq(admit_from(&f, 1, SY_PEER_INBOUND, 1, 7, 1), SY_OK);
     cr_expect_eq(admit_from(&f, 2, SY_PEER_INBOUND, 2, 7, 1), SY_ERR_ADMIT_IP);
     cr_expect(strstr(f.detail.text, "max_per_ip = 1") != NULL, "%s", f.detail.text);
@@ -289,7 +287,9 @@ Test(admission, check_ticket_after_a_lower_limit) {
 
 /* ---- The property -----------------------------------------------------------------------------*/
 
-enum { LIVE_MAX = 48 };
+enum {
+    LIVE_MAX = 48
+};
 
 typedef struct oracle {
     sy_admission_ticket live[LIVE_MAX];
@@ -370,14 +370,13 @@ static sy_err oracle_verdict(const oracle *o, const sy_admission_request *r) {
 }
 
 static sy_admission_limits draw_limits(sy_prng *prng) {
-    return (sy_admission_limits){.max_inbound = sy_prng_below(prng, 15),
-                                 .max_outbound = sy_prng_below(prng, 8),
-                                 .total = sy_prng_below(prng, 3) == 0
-                                              ? 0
-                                              : sy_prng_below(prng, LIVE_MAX) + 1,
-                                 .reserved = sy_prng_below(prng, 6),
-                                 .max_per_ip = sy_prng_below(prng, 4),
-                                 .max_per_prefix = sy_prng_below(prng, 8)};
+    return (sy_admission_limits){
+        .max_inbound = sy_prng_below(prng, 15),
+        .max_outbound = sy_prng_below(prng, 8),
+        .total = sy_prng_below(prng, 3) == 0 ? 0 : sy_prng_below(prng, LIVE_MAX) + 1,
+        .reserved = sy_prng_below(prng, 6),
+        .max_per_ip = sy_prng_below(prng, 4),
+        .max_per_prefix = sy_prng_below(prng, 8)};
 }
 
 static void expect_equal(const sy_admission *adm, const oracle *o, uint64_t seed, int step) {

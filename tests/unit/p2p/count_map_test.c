@@ -15,7 +15,9 @@ static sy_count_key key_of(uint64_t n) {
 }
 
 Test(count_map, agrees_with_an_array) {
-    enum { KEYS = 200 };
+    enum {
+        KEYS = 200
+    };
     test_mem tm;
     test_mem_init(&tm);
     for (uint64_t seed = 0; seed < 20; seed++) {

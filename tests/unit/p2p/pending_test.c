@@ -167,7 +167,10 @@ static size_t oracle_victim(const uint64_t *arrival, const uint8_t *net, size_t 
 
 /* SPEC-TEST SW-22 SW-23 */
 Test(pending, random_floods_agree_with_an_oracle) {
-    enum { ENTRIES = 40, MAX = 24 };
+    enum {
+        ENTRIES = 40,
+        MAX = 24
+    };
     test_mem tm;
     size_t evicted = 0;
     test_mem_init(&tm);

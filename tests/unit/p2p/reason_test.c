@@ -28,11 +28,17 @@ Test(reason, fault_follows_the_class) {
         sy_fault expected = SY_FAULT_NONE;
         switch (sy_err_class_of(code_rows[i].code)) {
         case SY_ERR_CLASS_USAGE:
-        case SY_ERR_CLASS_LOCAL: expected = SY_FAULT_LOCAL; break;
+        case SY_ERR_CLASS_LOCAL:
+            expected = SY_FAULT_LOCAL;
+            break;
         case SY_ERR_CLASS_PEER:
-        case SY_ERR_CLASS_CRYPTO: expected = SY_FAULT_REMOTE; break;
+        case SY_ERR_CLASS_CRYPTO:
+            expected = SY_FAULT_REMOTE;
+            break;
         case SY_ERR_CLASS_OK:
-        case SY_ERR_CLASS_CLOSED: expected = SY_FAULT_NONE; break;
+        case SY_ERR_CLASS_CLOSED:
+            expected = SY_FAULT_NONE;
+            break;
         }
         cr_expect_eq(reason.fault, expected, "%s", code_rows[i].name);
         cr_expect_eq(reason.code, code_rows[i].code);
@@ -87,8 +93,9 @@ Test(reason, clause_examples) {
 
 static char pages[9][PAGE_MAX];
 static const char *const page_names[9] = {
-    "errors",    "identity",    "handshake-secretbox", "handshake-cometbft", "plain",
-    "node-info", "multiplexer", "switch",              "README"};
+    "errors", "identity",  "handshake-secretbox", "handshake-cometbft",
+    "plain",  "node-info", "multiplexer",         "switch",
+    "README"};
 
 static void read_pages(void) {
     for (size_t i = 0; i < 9; i++) {
