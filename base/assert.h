@@ -31,8 +31,7 @@ SY_API SY_NORETURN void sy_assert_failed(const char *kind, const char *condition
     ((cond) ? (void)0 : sy_assert_failed("invariant", #cond, __FILE__, __LINE__))
 
 #if defined(SY_CHECKS) && SY_CHECKS
-#define SY_VERIFY(cond)                                                                            \
-    ((cond) ? (void)0 : sy_assert_failed("verify", #cond, __FILE__, __LINE__))
+#define SY_VERIFY(cond) ((cond) ? (void)0 : sy_assert_failed("verify", #cond, __FILE__, __LINE__))
 #else
 #define SY_VERIFY(cond) ((void)sizeof((cond) ? 1 : 0))
 #endif

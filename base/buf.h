@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A growable byte buffer whose capacity is charged to a budget.  Empty it costs nothing: no memory
- * is held until the first byte.  Grows by doubling up to max; when the budget refuses the double, by
- * what is needed. */
+ * is held until the first byte.  Grows by doubling up to max; when the budget refuses the double,
+ * by what is needed. */
 #ifndef SY_BASE_BUF_H
 #define SY_BASE_BUF_H
 
@@ -30,8 +30,7 @@ void sy_buf_fini(sy_buf *buf);
 sy_err sy_buf_reserve(sy_buf *buf, size_t n) __attribute__((warn_unused_result));
 
 /* reserve, then copy.  Same errors. */
-sy_err sy_buf_append(sy_buf *buf, const void *data, size_t len)
-    __attribute__((warn_unused_result));
+sy_err sy_buf_append(sy_buf *buf, const void *data, size_t len) __attribute__((warn_unused_result));
 
 /* Drops the first n bytes (n <= len), moving the rest down. */
 void sy_buf_consume(sy_buf *buf, size_t n);

@@ -7,6 +7,7 @@
 
 #define QUOTE_MAX 64
 
+SY_PRINTF(2, 0)
 static void append(sy_detail *detail, const char *format, va_list args) {
     const size_t used = strlen(detail->text);
     (void)vsnprintf(detail->text + used, sizeof detail->text - used, format, args);

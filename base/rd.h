@@ -46,16 +46,17 @@ size_t sy_rd_left(const sy_rd *rd);
 /* Fails the reader with err (keeps the first failure); returns the sticky error. */
 sy_err sy_rd_fail(sy_rd *rd, sy_err err);
 
-uint8_t sy_rd_u8(sy_rd *rd);                                   /* TRUNCATED */
-uint32_t sy_rd_u32be(sy_rd *rd);                               /* TRUNCATED */
-sy_bytes sy_rd_bytes(sy_rd *rd, size_t len);                   /* TRUNCATED */
-uint64_t sy_rd_uvarint(sy_rd *rd);                             /* TRUNCATED, VARINT (> 64 bits or > 10 bytes) */
+uint8_t sy_rd_u8(sy_rd *rd);                 /* TRUNCATED */
+uint32_t sy_rd_u32be(sy_rd *rd);             /* TRUNCATED */
+sy_bytes sy_rd_bytes(sy_rd *rd, size_t len); /* TRUNCATED */
+uint64_t sy_rd_uvarint(sy_rd *rd);           /* TRUNCATED, VARINT (> 64 bits or > 10 bytes) */
 
 /* uvarint length, then that many bytes: TRUNCATED, VARINT. */
 sy_bytes sy_rd_len_bytes(sy_rd *rd);
 
 /* The next field: its key and its whole value.  false at the end of the input or on error (then
- * rd->err says which).  FIELD_NUMBER for number 0 or above 2^29-1, FIELD_TYPE for types 3, 4, 6, 7. */
+ * rd->err says which).  FIELD_NUMBER for number 0 or above 2^29-1, FIELD_TYPE for types 3, 4, 6, 7.
+ */
 bool sy_rd_field(sy_rd *rd, sy_field *ret_field);
 
 /* SY_OK when no error happened and everything was read; TRAILING when bytes are left. */
@@ -63,9 +64,9 @@ sy_err sy_rd_finish(sy_rd *rd);
 
 /* Result of looking at a length prefix at the start of an incomplete stream. */
 typedef enum sy_prefix_state {
-    SY_PREFIX_MORE,    /* not decided yet: more bytes are needed */
-    SY_PREFIX_DONE,    /* value and size known */
-    SY_PREFIX_BAD,     /* more than 64 bits or more than 10 bytes */
+    SY_PREFIX_MORE, /* not decided yet: more bytes are needed */
+    SY_PREFIX_DONE, /* value and size known */
+    SY_PREFIX_BAD,  /* more than 64 bits or more than 10 bytes */
 } sy_prefix_state;
 
 /* Decodes an uvarint at the start of `data`.  On DONE, *ret_value and *ret_size (1..10 bytes) are

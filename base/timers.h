@@ -11,9 +11,9 @@
 #include <switchyard/time.h>
 
 typedef struct sy_timer {
-    sy_time at;    /* SY_NEVER: not set */
-    uint64_t seq;  /* order among equals */
-    int kind;      /* owner's tag, not touched by the heap */
+    sy_time at;             /* SY_NEVER: not set */
+    uint64_t seq;           /* order among equals */
+    int kind;               /* owner's tag, not touched by the heap */
     struct sy_timer *child; /* pairing heap links */
     struct sy_timer *next;
     struct sy_timer *prev; /* previous sibling, or the parent for a first child */

@@ -14,15 +14,15 @@
 #define KECCAK_ROUNDS 24
 #define STROBE_RATE   166 /* 200 - 2 * 128/8 - 2 bytes of padding */
 
-#define FLAG_I 1u  /* inbound: the operation yields bytes */
-#define FLAG_A 2u  /* application data */
-#define FLAG_C 4u  /* the cipher is used, so the state is permuted first */
-#define FLAG_K 32u /* key material */
-#define FLAG_M 16u /* meta data: framing, not content */
+#define FLAG_I        1u  /* inbound: the operation yields bytes */
+#define FLAG_A        2u  /* application data */
+#define FLAG_C        4u  /* the cipher is used, so the state is permuted first */
+#define FLAG_K        32u /* key material */
+#define FLAG_M        16u /* meta data: framing, not content */
 
-#define OP_META_AD (FLAG_M | FLAG_A)
-#define OP_AD      FLAG_A
-#define OP_PRF     (FLAG_I | FLAG_A | FLAG_C)
+#define OP_META_AD    (FLAG_M | FLAG_A)
+#define OP_AD         FLAG_A
+#define OP_PRF        (FLAG_I | FLAG_A | FLAG_C)
 
 typedef enum op_start {
     OP_BEGIN,
@@ -40,8 +40,8 @@ static const uint64_t round_constant[KECCAK_ROUNDS] = {
 
 /* rho and pi as one walk over the lanes: step i moves the lane in hand to walk_lane[i], rotated by
  * the i-th triangular number. */
-static const uint8_t walk_lane[KECCAK_LANES - 1] = {10, 7,  11, 17, 18, 3,  5,  16, 8,  21, 24, 4,
-                                                    15, 23, 19, 13, 12, 2,  20, 14, 22, 9,  6,  1};
+static const uint8_t walk_lane[KECCAK_LANES - 1] = {10, 7,  11, 17, 18, 3, 5,  16, 8,  21, 24, 4,
+                                                    15, 23, 19, 13, 12, 2, 20, 14, 22, 9,  6,  1};
 static const uint8_t walk_rotation[KECCAK_LANES - 1] = {
     1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44};
 
@@ -92,7 +92,7 @@ static void keccak_round(uint64_t a[KECCAK_LANES], uint64_t constant) {
     a[0] ^= constant;
 }
 
-static void keccak_f1600(uint8_t state[200]) {
+void sy_keccak_f1600(uint8_t state[200]) {
     uint64_t lanes[KECCAK_LANES];
     for (unsigned i = 0; i < KECCAK_LANES; i++) {
         lanes[i] = load64_le(state + 8 * i);
@@ -111,7 +111,7 @@ static void permute(sy_merlin *t) {
     t->state[t->pos] ^= t->pos_begin;
     t->state[t->pos + 1] ^= 0x04;
     t->state[STROBE_RATE + 1] ^= 0x80;
-    keccak_f1600(t->state);
+    sy_keccak_f1600(t->state);
     t->pos = 0;
     t->pos_begin = 0;
 }
@@ -165,13 +165,14 @@ static void absorb_label(sy_merlin *t, const char *label, size_t len) {
 
 /* SPEC CC-12 */
 void sy_merlin_init(sy_merlin *transcript, const char *protocol_label) {
-    static const uint8_t domain[18] = {0x01, STROBE_RATE + 2, 0x01, 0x00, 0x01, 0x60, 'S', 'T', 'R',
-                                       'O',  'B',             'E',  'v',  '1',  '.',  '0', '.', '2'};
+    /* Its second byte is the rate as STROBE counts it, with two bytes of padding. */
+    static const char domain[] = "\x01\xa8\x01\x00\x01\x60"
+                                 "STROBEv1.0.2";
     static const char version[] = "Merlin v1.0";
 
     memset(transcript, 0, sizeof *transcript);
-    memcpy(transcript->state, domain, sizeof domain);
-    keccak_f1600(transcript->state);
+    memcpy(transcript->state, domain, sizeof domain - 1);
+    sy_keccak_f1600(transcript->state);
     begin_op(transcript, OP_META_AD, OP_BEGIN);
     absorb(transcript, (const uint8_t *)version, sizeof version - 1);
     sy_merlin_append(transcript, "dom-sep", (const uint8_t *)protocol_label,

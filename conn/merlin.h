@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Merlin transcripts over STROBE-128, as far as the CometBFT handshake needs them: append a message,
- * draw a challenge.  Source: docs/spec/handshake-cometbft.md; https://merlin.cool. */
+/* Merlin transcripts over STROBE-128, as far as the CometBFT handshake needs them: append a
+ * message, draw a challenge.  Source: docs/spec/handshake-cometbft.md; https://merlin.cool. */
 #ifndef SY_CONN_MERLIN_H
 #define SY_CONN_MERLIN_H
 
@@ -18,5 +18,8 @@ void sy_merlin_init(sy_merlin *transcript, const char *protocol_label);
 void sy_merlin_append(sy_merlin *transcript, const char *label, const uint8_t *msg, size_t len);
 void sy_merlin_challenge(sy_merlin *transcript, const char *label, uint8_t *out, size_t len);
 void sy_merlin_wipe(sy_merlin *transcript);
+
+/* The permutation below, by itself for its vectors. */
+void sy_keccak_f1600(uint8_t state[200]);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What all connections of one loop share so that an idle one costs nothing: cipher contexts (rekeyed
- * per batch), the area that received frames are opened into, the area that packets are written to
- * before sealing, and the area of sealed frames on their way to the socket.
+/* What all connections of one loop share so that an idle one costs nothing: cipher contexts
+ * (rekeyed per batch), the area that received frames are opened into, the area that packets are
+ * written to before sealing, and the area of sealed frames on their way to the socket.
  *
  * Contents are valid only until the next call on any connection of the loop.  Between calls the
  * cipher contexts hold the keys of the last connection that used them and the areas its plaintext;
@@ -23,7 +23,7 @@
 
 typedef struct sy_scratch sy_scratch;
 
-/* Costs about 110 KiB of mem and two cipher contexts of OpenSSL's own memory (2 KiB); initialises
+/* Costs 97 KiB of mem and two cipher contexts of OpenSSL's own memory (2 KiB); initialises
  * libsodium when nobody did.  mem borrows until del.
  *   SY_ERR_NOMEM, SY_ERR_CRYPTO_LIB */
 sy_err sy_scratch_new(const sy_mem *mem, sy_scratch **ret_scratch)

@@ -12,8 +12,8 @@
 #define SY_SCRATCH_PLAIN_IN_CAP (SY_OPEN_BATCH * SY_FRAME_DATA_MAX)
 
 struct sy_scratch {
-    const sy_mem *mem;     /* borrowed */
-    EVP_CIPHER_CTX *seal;  /* ChaCha20-Poly1305, rekeyed per batch */
+    const sy_mem *mem;    /* borrowed */
+    EVP_CIPHER_CTX *seal; /* ChaCha20-Poly1305, rekeyed per batch */
     EVP_CIPHER_CTX *open;
     uint8_t plain_in[SY_SCRATCH_HEADROOM + SY_SCRATCH_PLAIN_IN_CAP];
     uint8_t plain_out[SY_SCRATCH_HEADROOM + SY_SCRATCH_PLAIN_OUT_CAP];

@@ -253,9 +253,9 @@ static sy_err keep_partial(sy_secret_conn *conn, const uint8_t *in, size_t in_le
     return SY_OK;
 }
 
-/* Opens up to frames_max frames into the plaintext area, out of the kept frame and then straight out
- * of the input; keeps what is less than a frame.  A bad frame behind good ones is left to the next
- * call, so that what is delivered does not depend on how the input was cut. */
+/* Opens up to frames_max frames into the plaintext area, out of the kept frame and then straight
+ * out of the input; keeps what is less than a frame.  A bad frame behind good ones is left to the
+ * next call, so that what is delivered does not depend on how the input was cut. */
 static sy_err recv_frames(sy_secret_conn *conn, sy_scratch *scratch, size_t frames_max,
                           const uint8_t *in, size_t in_len, size_t *ret_consumed,
                           sy_frame_run *run) {
@@ -289,13 +289,16 @@ static sy_err recv_frames(sy_secret_conn *conn, sy_scratch *scratch, size_t fram
     return SY_OK;
 }
 
-static void describe_frame_error(sy_detail *detail, sy_err err, const sy_frame_run *run) {
+static void describe_frame_error(sy_detail *detail, sy_err err, const sy_frame_run *run,
+                                 const char *what) {
     if (err == SY_ERR_FRAME_LENGTH) {
-        sy_detail_set(detail, "frame declares %lu bytes, limit %d", (unsigned long)run->declared,
+        sy_detail_set(detail, "%s declares %lu bytes, limit %d", what, (unsigned long)run->declared,
                       SY_FRAME_DATA_MAX);
     } else if (err == SY_ERR_FRAME_EMPTY) {
-        sy_detail_set(detail, "empty frame after %u empty ones, limit %u", run->empty,
+        sy_detail_set(detail, "empty %s after %u empty ones, limit %u", what, run->empty,
                       run->empty_max);
+    } else {
+        sy_detail_set(detail, "%s", what);
     }
 }
 
@@ -388,7 +391,7 @@ static sy_err recv_auth(sy_secret_conn *conn, sy_scratch *scratch, const uint8_t
     sy_frame_run run = {.empty_max = 0}; /* SPEC STS-19 CC-23 */
     sy_err err = recv_frames(conn, scratch, 1, in, in_len, &consumed, &run);
     if (err != SY_OK) {
-        describe_frame_error(detail, err, &run);
+        describe_frame_error(detail, err, &run, "frame of the authentication message");
         return err;
     }
     if (run.frames == 0) {
@@ -396,8 +399,8 @@ static sy_err recv_auth(sy_secret_conn *conn, sy_scratch *scratch, const uint8_t
         return SY_OK;
     }
     bool done = false;
-    err = take_auth(conn, sy_scratch_plain_in(scratch), run.len, &done, event->remote_pubkey,
-                    detail);
+    err =
+        take_auth(conn, sy_scratch_plain_in(scratch), run.len, &done, event->remote_pubkey, detail);
     if (err != SY_OK) {
         return err;
     }
@@ -439,7 +442,7 @@ static sy_err recv_data(sy_secret_conn *conn, sy_scratch *scratch, const uint8_t
     sy_frame_run run = {.empty = conn->empty_run, .empty_max = SY_EMPTY_FRAMES_MAX};
     const sy_err err = recv_frames(conn, scratch, SY_OPEN_BATCH, in, in_len, ret_consumed, &run);
     if (err != SY_OK) {
-        describe_frame_error(detail, err, &run);
+        describe_frame_error(detail, err, &run, "frame of data");
         return err;
     }
     conn->empty_run = (uint8_t)run.empty;
@@ -478,6 +481,7 @@ sy_err sy_secret_conn_recv(sy_secret_conn *conn, sy_scratch *scratch, const uint
     }
     size_t consumed = 0;
     sy_sc_event event = {.kind = SY_SC_NONE};
+    sy_detail_clear(detail);
     if (in_len > 0) {
         const sy_err err = dispatch_recv(conn, scratch, in, in_len, &consumed, &event, detail);
         if (err != SY_OK) {

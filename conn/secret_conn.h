@@ -55,7 +55,7 @@ typedef enum sy_sc_event_kind {
 typedef struct sy_sc_event {
     sy_sc_event_kind kind;
     uint8_t remote_pubkey[SY_CONN_KEY_LEN]; /* AUTHENTICATED */
-    uint8_t *plain; /* DATA: contiguous, borrows until the next call on any connection of the loop */
+    uint8_t *plain; /* DATA: contiguous; borrows until the next call on any conn of the loop */
     size_t plain_len;
 } sy_sc_event;
 
@@ -70,10 +70,14 @@ sy_err sy_secret_conn_new(const sy_mem *mem, sy_budget *budget, const sy_suite *
 /* Wipes all keys.  NULL is allowed. */
 void sy_secret_conn_del(sy_secret_conn *conn);
 
-/* Feeds received bytes.  Consumes *ret_consumed <= in_len of them and reports at most one event; the
- * caller calls again until everything is consumed.  A batch of up to SY_OPEN_BATCH frames gives one
- * DATA event; a frame cut by the end of the input is kept.  `in` is not modified.
- * On failure nothing is reported and the object is dead; detail (may be NULL) has the particulars.
+/* Feeds received bytes.  Consumes *ret_consumed <= in_len of them and reports at most one event;
+ * the caller calls again until everything is consumed.  A batch of up to SY_OPEN_BATCH frames gives
+ * one DATA event; a frame cut by the end of the input is kept.  `in` is not modified.
+ * When data follows the auth message in its frame, AUTHENTICATED leaves the last byte of the frame
+ * unconsumed (*ret_consumed may then be 0), and the next call with that byte gives the DATA.
+ * A bad frame behind good ones: the good ones are reported, and the next call fails.
+ * On failure nothing is reported and the object is dead; detail (may be NULL) has the particulars,
+ * or is empty.
  *   SY_ERR_EPH_LENGTH, EPH_MALFORMED, EPH_LOW_ORDER, EPH_REFLECTED
  *   SY_ERR_AUTH_TOO_LONG, AUTH_MALFORMED, AUTH_NO_KEY, AUTH_NO_SIG, AUTH_KEY_TYPE, AUTH_SIG_TYPE,
  *          AUTH_SIG, VARINT_MINIMAL
@@ -83,8 +87,10 @@ sy_err sy_secret_conn_recv(sy_secret_conn *conn, sy_scratch *scratch, const uint
                            size_t in_len, size_t *ret_consumed, sy_sc_event *ret_event,
                            sy_detail *detail) __attribute__((warn_unused_result));
 
-/* Writes handshake bytes that are due (ephemeral key, sealed auth message) into out; *ret_len 0 when
- * none are.  out_cap >= SY_SEALED_LEN. */
+/* Writes handshake bytes that are due (ephemeral key, sealed auth message) into out, both when both
+ * are due and fit; *ret_len 0 when none are.  out_cap >= SY_SEALED_LEN.  Destroys the plaintext
+ * area of the scratch.
+ *   the signer's error, SY_ERR_CRYPTO_LIB; both are sticky */
 sy_err sy_secret_conn_send(sy_secret_conn *conn, sy_scratch *scratch, uint8_t *out, size_t out_cap,
                            size_t *ret_len) __attribute__((warn_unused_result));
 
@@ -94,7 +100,8 @@ bool sy_secret_conn_wants_send(const sy_secret_conn *conn);
 /* Both halves of the handshake are done: seal may be called. */
 bool sy_secret_conn_is_open(const sy_secret_conn *conn);
 
-/* Nothing of a frame or handshake message is pending: a half-close here is clean. */
+/* Nothing of a frame or handshake message is pending, nor data behind the auth message: a
+ * half-close here is clean.  False after an error. */
 bool sy_secret_conn_at_boundary(const sy_secret_conn *conn);
 
 /* Seals plain_len bytes (1 .. SY_SCRATCH_PLAIN_OUT_CAP) that stand in sy_scratch_plain_out() into

@@ -44,7 +44,8 @@ typedef struct sy_frame_run {
 
 /* Takes a frame that declares data_len bytes into the run.
  *   SY_ERR_FRAME_LENGTH, SY_ERR_FRAME_EMPTY  frames, len and empty are as before */
-sy_err sy_frame_run_accept(sy_frame_run *run, uint32_t data_len) __attribute__((warn_unused_result));
+sy_err sy_frame_run_accept(sy_frame_run *run, uint32_t data_len)
+    __attribute__((warn_unused_result));
 
 /* x * remote_pub on Curve25519.
  *   SY_ERR_EPH_REFLECTED  remote_pub is our own;  SY_ERR_EPH_LOW_ORDER */

@@ -12,9 +12,11 @@
 #include "conn/scratch_internal.h"
 #include "conn/suite.h"
 
-#define HEADER_LEN 4
-#define IV_LEN     12
-#define COUNTER_AT 4 /* nonce: four zero bytes, then the counter */
+#define HEADER_LEN       4
+#define COUNTER_AT       4 /* nonce: four zero bytes, then the counter */
+
+#define KEY_KIND_ED25519 1 /* numbers of the fields of PublicKey */
+#define KEY_KIND_MAX     5 /* secp256k1, bls12381, mldsa65, secp256k1eth in upstream's versions */
 
 _Static_assert(HEADER_LEN <= SY_SCRATCH_HEADROOM, "the first frame has its room");
 
@@ -73,7 +75,8 @@ static sy_err derive(const uint8_t eph_secret[32], const uint8_t eph_pub[32],
         return err;
     }
 
-    /* SPEC CC-09: of the 96 bytes only the first 64 are used, and they do not depend on the rest. */
+    /* SPEC CC-09: of the 96 bytes only the first 64 are used, and they do not depend on the rest.
+     */
     uint8_t okm[64];
     sy_hkdf_sha256(shared, sizeof shared, /* salt= */ NULL, 0, (const uint8_t *)info,
                    sizeof info - 1, okm, sizeof okm);
@@ -117,20 +120,26 @@ static sy_err check_bytes(const char *what, const sy_field *field, size_t len, s
     return SY_OK;
 }
 
+/* PublicKey is a choice of one key.  Kinds that upstream has are refused wherever they stand; a
+ * field that nobody knows is skipped when the ed25519 key is there too.  SPEC CC-31 */
 static sy_err decode_pubkey(sy_bytes content, uint8_t ret_pubkey[32], sy_detail *detail) {
     /* SPEC CC-30 */
     if (content.len == 0) {
+        sy_detail_set(detail, "field 1 is empty");
         return SY_ERR_AUTH_NO_KEY;
     }
+    bool found = false;
+    uint32_t other = 0;
     sy_rd rd;
     sy_field field;
     sy_rd_init(&rd, content.data, content.len);
     while (sy_rd_field(&rd, &field)) {
-        /* SPEC CC-31 */
-        if (field.number != 1) {
-            sy_detail_set(detail, "public key is of kind %u, not 1 (ed25519)",
-                          (unsigned)field.number);
-            return SY_ERR_AUTH_KEY_TYPE;
+        if (field.number != KEY_KIND_ED25519) {
+            other = field.number;
+            if (field.number <= KEY_KIND_MAX) {
+                break;
+            }
+            continue;
         }
         /* SPEC CC-32 */
         const sy_err err = check_bytes("public key", &field, SY_CONN_KEY_LEN, detail);
@@ -138,8 +147,17 @@ static sy_err decode_pubkey(sy_bytes content, uint8_t ret_pubkey[32], sy_detail 
             return err;
         }
         memcpy(ret_pubkey, field.bytes.data, SY_CONN_KEY_LEN);
+        found = true;
     }
-    return rd.err == SY_OK ? SY_OK : malformed("public key", &rd, detail);
+    if (rd.err != SY_OK) {
+        return malformed("public key", &rd, detail);
+    }
+    if (!found || (other != 0 && other <= KEY_KIND_MAX)) {
+        sy_detail_set(detail, "public key is of kind %u, not %d (ed25519)", (unsigned)other,
+                      KEY_KIND_ED25519);
+        return SY_ERR_AUTH_KEY_TYPE;
+    }
+    return SY_OK;
 }
 
 typedef struct auth_parse {

@@ -10,9 +10,10 @@
 #include "base/rd.h"
 #include "conn/suite.h"
 
-#define POLY_KEY_LEN  32 /* the first bytes of each frame's key stream */
-#define HEADER_LEN    4
-#define SUBNONCE_AT   16 /* secretbox is Salsa20 with HSalsa20(key, nonce[0..15]) and nonce[16..23] */
+#define POLY_KEY_LEN 32 /* the first bytes of each frame's key stream */
+#define HEADER_LEN   4
+#define SUBNONCE_AT  16 /* secretbox is Salsa20 with HSalsa20(key, nonce[0..15]) and nonce[16..23] \
+                         */
 #define RIPEMD160_LEN 20
 #define PREFIX_LEN    4 /* amino: type of a registered value */
 

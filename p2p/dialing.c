@@ -73,11 +73,9 @@ void sy_dialing_on_resolved(sy_switch *sw, sy_dial_ref dial, const sy_endpoint *
     if (count == 0) {
         sy_dial_view view;
         if (sy_dial_table_get(&sw->dials, dial, &view)) {
-            const sy_reason reason =
-                sy_reason_make(SY_STAGE_RESOLVE, SY_ERR_RESOLVE, NULL);
-            const uint32_t in_a_row =
-                sy_history_add(&sw->history, view.addr->has_id ? &view.addr->id : NULL, &reason,
-                               true, sw->now);
+            const sy_reason reason = sy_reason_make(SY_STAGE_RESOLVE, SY_ERR_RESOLVE, NULL);
+            const uint32_t in_a_row = sy_history_add(
+                &sw->history, view.addr->has_id ? &view.addr->id : NULL, &reason, true, sw->now);
             if (in_a_row <= 2 || (in_a_row & (in_a_row - 1)) == 0) {
                 SY_LOG(&sw->settings.log, SY_LOG_INFO, "switch", "dial_failed", sw->now,
                        SY_F_STR("host", view.addr->host), SY_F_STR("stage", "resolve"),

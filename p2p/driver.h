@@ -5,7 +5,8 @@
  *
  * Order inside one turn of the loop, for every driver:
  *   1. read the monotonic clock once: the `now` of every call of this turn;
- *   2. report what happened: accepted, connected, readable (all received bytes), writable, resolved;
+ *   2. report what happened: accepted, connected, readable (all received bytes), writable,
+ * resolved;
  *   3. sy_switch_on_expiry when sy_switch_next_expiry() <= now;
  *   4. sy_switch_turn_end: sends are drained, the dead are reaped;
  *   5. arm one timer for sy_switch_next_expiry() (rounded up) and wait.
@@ -58,7 +59,8 @@ typedef struct sy_driver_ops {
 
     /* Writes what fits, at once; *ret_written < len (also 0) means the stream is full: the driver
      * then watches it and reports sy_switch_on_writable once.
-     *   SY_ERR_REMOTE_RESET  the connection is broken; the driver reports nothing more on its own */
+     *   SY_ERR_REMOTE_RESET  the connection is broken; the driver reports nothing more on its own
+     */
     sy_err (*stream_write)(void *driver, void *stream, const uint8_t *data, size_t len,
                            size_t *ret_written);
 

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-#include <sodium.h>
-
 #include <switchyard/assert.h>
+
+#include "base/wipe.h"
 
 #define BIT(state) (1u << (unsigned)(state))
 
@@ -118,7 +118,8 @@ sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote) {
     return link;
 }
 
-/* ---- The end ----------------------------------------------------------------------------------- */
+/* ---- The end -----------------------------------------------------------------------------------
+ */
 
 /* The first repeats of one reason are said one by one, later ones at 4, 8, 16 ... */
 static bool is_worth_a_line(uint32_t in_a_row) {
@@ -142,8 +143,7 @@ static void log_end(const sy_peer *link, uint32_t in_a_row) {
                SY_F_STR("direction", link->outbound ? "out" : "in"),
                SY_F_STR("stage", sy_stage_name(why->stage)),
                SY_F_STR("reason", sy_err_name(why->code)),
-               SY_F_STR("fault", sy_fault_name(why->fault)),
-               SY_F_STR("detail", why->detail.text),
+               SY_F_STR("fault", sy_fault_name(why->fault)), SY_F_STR("detail", why->detail.text),
                SY_F_STR("clause", sy_reason_clause(why->code, profile)),
                SY_F_DUR("connected_ms", sy_time_since(sw->now, link->opened_at)));
         return;
@@ -156,8 +156,8 @@ static void log_end(const sy_peer *link, uint32_t in_a_row) {
     SY_LOG(&sw->settings.log, SY_LOG_INFO, "switch",
            link->outbound ? "dial_failed" : "connection_refused", sw->now, SY_F_STR("id", id),
            SY_F_STR("addr", remote), SY_F_STR("stage", sy_stage_name(why->stage)),
-           SY_F_STR("reason", sy_err_name(why->code)),
-           SY_F_STR("fault", sy_fault_name(why->fault)), SY_F_STR("detail", why->detail.text),
+           SY_F_STR("reason", sy_err_name(why->code)), SY_F_STR("fault", sy_fault_name(why->fault)),
+           SY_F_STR("detail", why->detail.text),
            SY_F_STR("clause", sy_reason_clause(why->code, profile)),
            SY_F_U64("in_a_row", in_a_row));
 }
@@ -166,8 +166,7 @@ static void log_end(const sy_peer *link, uint32_t in_a_row) {
 static bool should_flush(const sy_peer *link, sy_err code) {
     const sy_err_class class = sy_err_class_of(code);
     if (link->state != SY_LINK_UP || link->write_blocked) {
-        return link->state == SY_LINK_UP &&
-               (code == SY_ERR_STOPPED || code == SY_ERR_SHUTDOWN);
+        return link->state == SY_LINK_UP && (code == SY_ERR_STOPPED || code == SY_ERR_SHUTDOWN);
     }
     return class == SY_ERR_CLASS_LOCAL || code == SY_ERR_STOPPED || code == SY_ERR_SHUTDOWN;
 }
@@ -253,7 +252,8 @@ void sy_link_reap(sy_peer *link) {
     sy_mem_release(&sw->mem, link);
 }
 
-/* ---- The handshake ----------------------------------------------------------------------------- */
+/* ---- The handshake -----------------------------------------------------------------------------
+ */
 
 static sy_err sign_challenge(void *user, const uint8_t *msg, size_t len,
                              uint8_t ret_sig[SY_CONN_SIG_LEN]) {
@@ -273,6 +273,7 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
         .signer = {.sign = sign_challenge, .user = sw},
         .ours = &sw->ours,
         .channels = &sw->channels,
+        .mux_batch = sw->mux_batch,
         .ping_interval_ns = sw->settings.ping_interval,
         .pong_timeout_ns = sw->settings.pong_timeout,
         .send_rate = sw->settings.send_rate,
@@ -281,7 +282,7 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
     memcpy(config.signer.pubkey, sw->key.pubkey, SY_CONN_KEY_LEN);
     sw->ops.random(sw->driver, config.eph_secret, sizeof config.eph_secret);
     const sy_err err = sy_session_new(profile, &config, sw->now, &link->session);
-    sodium_memzero(&config.eph_secret, sizeof config.eph_secret);
+    sy_wipe(&config.eph_secret, sizeof config.eph_secret);
     if (err != SY_OK) {
         return err;
     }
@@ -350,7 +351,8 @@ static void on_identity(sy_peer *link, const sy_session_event *event) {
     sy_link_mark_dirty(link);
 }
 
-/* ---- NodeInfo ---------------------------------------------------------------------------------- */
+/* ---- NodeInfo ----------------------------------------------------------------------------------
+ */
 
 static sy_err check_info(sy_peer *link, sy_addr *ret_listen, sy_detail *detail) {
     const sy_switch *sw = link->sw;
@@ -365,8 +367,8 @@ static sy_err check_info(sy_peer *link, sy_addr *ret_listen, sy_detail *detail) 
     }
     const sy_err listen_err = sy_addr_parse(info->listen_addr.data, info->listen_addr.len,
                                             SY_ADDR_LISTEN, ret_listen, &listen_detail);
-    err = sy_node_info_validate(codec, info,
-                                listen_err == SY_OK ? SY_OK : SY_ERR_NI_LISTEN_ADDR, detail);
+    err = sy_node_info_validate(codec, info, listen_err == SY_OK ? SY_OK : SY_ERR_NI_LISTEN_ADDR,
+                                detail);
     if (err == SY_ERR_NI_LISTEN_ADDR) {
         sy_detail_set(detail, "listen address: %s", listen_detail.text);
     }
@@ -442,7 +444,8 @@ static void on_info(sy_peer *link, const sy_session_event *event) {
     sy_link_info_accepted(link);
 }
 
-/* ---- Events of the session --------------------------------------------------------------------- */
+/* ---- Events of the session ---------------------------------------------------------------------
+ */
 
 void sy_link_on_event(sy_peer *link, const sy_session_event *event) {
     switch (event->kind) {
@@ -466,7 +469,8 @@ void sy_link_on_event(sy_peer *link, const sy_session_event *event) {
     SY_UNREACHABLE();
 }
 
-/* ---- Time -------------------------------------------------------------------------------------- */
+/* ---- Time --------------------------------------------------------------------------------------
+ */
 
 void sy_link_on_deadline(sy_peer *link) {
     sy_detail detail;

@@ -119,9 +119,8 @@ static void recognize(sy_peer *link, const uint8_t *data, size_t len) {
     while (profile == NULL && used < len) {
         SY_ASSERT(link->hello_len < sizeof link->hello);
         link->hello[link->hello_len++] = data[used++];
-        const sy_err err =
-            sy_profile_recognize(sw->profiles, sw->settings.profile_count, link->hello,
-                                 link->hello_len, &profile, &detail);
+        const sy_err err = sy_profile_recognize(sw->profiles, sw->settings.profile_count,
+                                                link->hello, link->hello_len, &profile, &detail);
         if (err != SY_OK) {
             sy_link_end(link, err, &detail);
             return;
@@ -190,11 +189,14 @@ void sy_link_resume(sy_peer *link) {
 void sy_link_on_all_read(sy_peer *link) {
     sy_detail detail;
     if (link->session != NULL && !sy_session_at_boundary(link->session)) {
-        sy_detail_set(&detail, "the connection ended inside a frame or message");
+        sy_detail_set(&detail, "during %s, after %llu bytes, inside a frame or message",
+                      sy_stage_name(sy_link_stage(link)), (unsigned long long)link->bytes_received);
         sy_link_end(link, SY_ERR_SUB_FRAME, &detail);
         return;
     }
-    sy_detail_set(&detail, "closed by the remote after %s", sy_stage_name(sy_link_stage(link)));
+    /* SPEC ER-08: the wire has no goodbye; how far it came is all that can be said. */
+    sy_detail_set(&detail, "closed by the remote during %s, after %llu bytes",
+                  sy_stage_name(sy_link_stage(link)), (unsigned long long)link->bytes_received);
     sy_link_end(link, SY_ERR_REMOTE_CLOSED, &detail);
 }
 
@@ -238,7 +240,8 @@ void sy_link_drop_held(sy_peer *link) {
     }
 }
 
-/* ---- Out --------------------------------------------------------------------------------------- */
+/* ---- Out ---------------------------------------------------------------------------------------
+ */
 
 void sy_link_mark_dirty(sy_peer *link) {
     if (!link->dirty && link->state != SY_LINK_DEAD) {

@@ -2,7 +2,7 @@
 /* Names being resolved: for dials (at each dial, never cached) and for the ListenAddr of remotes
  * (cached and rationed, because a remote chooses the name).  Each has a deadline of its own.
  *
- * SPEC SW-25 SW-26 SW-38 NI-41 */
+ * SPEC SW-25 SW-26 SW-38 SW-58 NI-41 */
 #include "p2p/switch_internal.h"
 
 #include <string.h>
@@ -89,8 +89,7 @@ static bool ask(sy_switch *sw, sy_lookup *lookup, sy_peer *link) {
         }
         return false;
     case SY_RESOLVE_LIMITED:
-        sy_timers_set(&sw->timers, &lookup->retry,
-                      sy_resolve_cache_ready_at(&sw->names, sw->now));
+        sy_timers_set(&sw->timers, &lookup->retry, sy_resolve_cache_ready_at(&sw->names, sw->now));
         return false;
     }
     SY_UNREACHABLE();
@@ -129,7 +128,8 @@ static void cancel(sy_switch *sw, sy_lookup *lookup) {
     release(sw, lookup);
 }
 
-/* The look-up of this name is gone without an answer: one of those that waited for it takes over. */
+/* The look-up of this name is gone without an answer: one of those that waited for it takes over.
+ */
 static void pass_on(sy_switch *sw, const char *host) {
     for (size_t i = 0; i < SY_LOOKUPS_MAX; i++) {
         sy_lookup *other = &sw->lookups[i];

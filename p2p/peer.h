@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A peer: a connection that passed every check.  `sy_peer *` is valid only inside a callback on the
- * loop; across turns and threads a peer is named by sy_peer_ref, by value, and every call with it may
- * answer SY_ERR_GONE.  All functions here: loop thread only, never block, may be called in
- * any reactor callback. */
+ * loop; across turns and threads a peer is named by sy_peer_ref, by value, and every call with it
+ * may answer SY_ERR_GONE.  All functions here: loop thread only, never block, may be called in any
+ * reactor callback. */
 #ifndef SWITCHYARD_PEER_H
 #define SWITCHYARD_PEER_H
 
@@ -55,8 +55,8 @@ SY_API const char *sy_peer_encoding(const sy_peer *peer);
 SY_API bool sy_peer_has_channel(const sy_peer *peer, sy_channel channel);
 
 /* Queues len bytes, copied.  QUEUED: they will be sent unless the connection ends first.  FULL:
- * nothing happened, `writable` will be called.  REFUSED: the remote has no such channel, the message
- * is longer than the channel's capacity, memory is short, or the peer is going. */
+ * nothing happened, `writable` will be called.  REFUSED: the remote has no such channel, the
+ * message is longer than the channel's capacity, memory is short, or the peer is going. */
 SY_API sy_send_result sy_peer_send(sy_peer *peer, sy_channel channel, const void *data, size_t len);
 
 /* The same with a shared message; takes a reference of its own when QUEUED. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two connections to one ID.  When both ends dial at once, each may see the other's connection as
- * the second one; closing "the second" at both ends closes both.  Implementations in Go keep the one
- * that they inserted first.  So we find out which one the remote accepted: both are parked and pinged,
- * and any packet that comes in on one of them proves that the remote has it.
+ * the second one; closing "the second" at both ends closes both.  Implementations in Go keep the
+ * one that they inserted first.  So we find out which one the remote accepted: both are parked and
+ * pinged, and any packet that comes in on one of them proves that the remote has it.
  *
  *   one ends                        the other stays
  *   both confirmed, crossed         the one dialed by the lower ID stays (both ends decide alike)
@@ -91,8 +91,7 @@ void sy_rivals_meet(sy_peer *link, sy_peer *other) {
     other->rival = link->slot;
     park(link);
     park(other);
-    sy_timers_set(&sw->timers, &link->deadline,
-                  sy_time_after(sw->now, sw->settings.park_timeout));
+    sy_timers_set(&sw->timers, &link->deadline, sy_time_after(sw->now, sw->settings.park_timeout));
     sy_link_refresh_clock(other);
     sy_link_resume(link);
 }

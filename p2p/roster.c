@@ -165,8 +165,8 @@ void sy_roster_remove(sy_peer *link) {
     for (size_t i = sw->reactor_count; i-- > 0;) {
         sy_reactor_slot *slot = &sw->reactors[i];
         if (slot->ops->peer_removed != NULL) {
-            slot->ops->peer_removed(slot->reactor, link, sy_roster_state(link, slot),
-                                    &link->reason, sw->now);
+            slot->ops->peer_removed(slot->reactor, link, sy_roster_state(link, slot), &link->reason,
+                                    sw->now);
             sy_reactor_refresh(sw, slot);
         }
     }

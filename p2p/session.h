@@ -45,6 +45,7 @@ typedef struct sy_session_config {
     sy_duration pong_timeout_ns;
     uint64_t send_rate;
     uint64_t recv_rate;
+    sy_mux_batch *mux_batch; /* the loop's; NULL: each session has its own while it has messages */
 } sy_session_config;
 
 typedef enum sy_session_event_kind {
@@ -121,7 +122,12 @@ const sy_profile *sy_session_profile(const sy_session *session);
  * with event NONE, the receive rate is the reason: call again at recv_ready_at with the rest.
  * Before sy_session_accept nothing of the multiplexed stream is taken in: bytes behind the NodeInfo
  * are kept (at most what one read brought, charged to the budget) or left unconsumed.
- * Errors: those of sy_secret_conn_recv, sy_node_info_decode and sy_mux_recv. */
+ * As long as a session keeps bytes that are not processed, it also leaves at least one byte of the
+ * input unconsumed: when everything is consumed, nothing waits inside, and the end of the stream
+ * counts only then.  From an event MESSAGE on until the first other event no call may be made on
+ * another session of the loop but sy_session_send.
+ * Errors: those of sy_secret_conn_recv, sy_node_info_decode and sy_mux_recv; they come after the
+ * messages that were complete before, and with the same code from then on. */
 sy_err sy_session_recv(sy_session *session, const uint8_t *in, size_t in_len,
                        size_t *ret_consumed, sy_session_event *ret_event, sy_detail *detail,
                        sy_time now) __attribute__((warn_unused_result));

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include <sodium.h>
-
 #include <switchyard/assert.h>
 
 void sy_settings_default_sized(sy_settings *settings, size_t size) {
@@ -36,7 +34,8 @@ void sy_settings_default_sized(sy_settings *settings, size_t size) {
     memcpy(settings, &defaults, size);
 }
 
-/* ---- Checks ------------------------------------------------------------------------------------ */
+/* ---- Checks ------------------------------------------------------------------------------------
+ */
 
 static sy_err bad(sy_detail *detail, const char *field, const char *rule) {
     sy_detail_set(detail, "%s: %s", field, rule);
@@ -126,7 +125,8 @@ static sy_err find_profiles(sy_switch *sw, sy_detail *detail) {
     return SY_OK;
 }
 
-/* ---- The copy ---------------------------------------------------------------------------------- */
+/* ---- The copy ----------------------------------------------------------------------------------
+ */
 
 static const char *put_text(char **at, const char *text) {
     if (text == NULL) {
@@ -200,7 +200,8 @@ static void describe_ourselves(sy_switch *sw) {
     };
 }
 
-/* ---- Making and freeing ------------------------------------------------------------------------ */
+/* ---- Making and freeing ------------------------------------------------------------------------
+ */
 
 void sy_switch_refresh_limits(sy_switch *sw) {
     const sy_settings *s = &sw->settings;
@@ -225,6 +226,10 @@ static sy_err make_parts(sy_switch *sw) {
     const sy_admission_limits limits = {0};
     sy_admission_init(&sw->admission, &limits, &sw->mem, keys[0]);
     sy_err err = sy_scratch_new(&sw->mem, &sw->scratch);
+    if (err != SY_OK) {
+        return err;
+    }
+    err = sy_mux_batch_new(&sw->mem, &sw->memory, &sw->mux_batch);
     if (err != SY_OK) {
         return err;
     }
@@ -261,9 +266,9 @@ static sy_err make_parts(sy_switch *sw) {
 static bool has_all_ops(const sy_driver_ops *ops) {
     return ops->size == sizeof *ops && ops->stream_connect != NULL && ops->stream_write != NULL &&
            ops->stream_set_reading != NULL && ops->stream_check_dry != NULL &&
-           ops->stream_shutdown_write != NULL && ops->stream_close != NULL &&
-           ops->listen != NULL && ops->listener_close != NULL && ops->resolve != NULL &&
-           ops->resolve_cancel != NULL && ops->random != NULL;
+           ops->stream_shutdown_write != NULL && ops->stream_close != NULL && ops->listen != NULL &&
+           ops->listener_close != NULL && ops->resolve != NULL && ops->resolve_cancel != NULL &&
+           ops->random != NULL;
 }
 
 sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *ops, void *driver,
@@ -324,6 +329,7 @@ void sy_switch_free(sy_switch *sw) {
         sy_pending_fini(&sw->pending);
     }
     sy_admission_fini(&sw->admission);
+    sy_mux_batch_del(sw->mux_batch);
     sy_scratch_del(sw->scratch);
     sy_mem_release(&sw->mem, sw->slots);
     sy_mem_release(&sw->mem, sw->generations);

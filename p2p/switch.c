@@ -15,7 +15,8 @@ static void notice_time(sy_switch *sw, sy_time now) {
     sw->now = now;
 }
 
-/* ---- Observation ------------------------------------------------------------------------------- */
+/* ---- Observation -------------------------------------------------------------------------------
+ */
 
 sy_event sy_link_event(const sy_peer *link, sy_event_kind kind) {
     return (sy_event){
@@ -37,7 +38,8 @@ void sy_switch_observe(sy_switch *sw, const sy_event *event) {
     }
 }
 
-/* ---- Reactors ---------------------------------------------------------------------------------- */
+/* ---- Reactors ----------------------------------------------------------------------------------
+ */
 
 static sy_err check_reactor(const sy_switch *sw, const sy_reactor_ops *ops, sy_detail *detail) {
     if (ops->size != sizeof *ops || ops->name == NULL || ops->name[0] == '\0') {
@@ -135,7 +137,8 @@ static sy_err start_reactors(sy_switch *sw) {
     return SY_OK;
 }
 
-/* ---- Start, listen, stop ----------------------------------------------------------------------- */
+/* ---- Start, listen, stop -----------------------------------------------------------------------
+ */
 
 static sy_err announce_channels(sy_switch *sw) {
     for (size_t i = 0; i < sw->settings.extra_channel_count; i++) {
@@ -231,7 +234,8 @@ bool sy_switch_is_stopped(const sy_switch *sw) {
     return sw->state == SY_SWITCH_STOPPED;
 }
 
-/* ---- Reports of the driver --------------------------------------------------------------------- */
+/* ---- Reports of the driver ---------------------------------------------------------------------
+ */
 
 static bool is_allowed_plain(const sy_switch *sw, const sy_endpoint *remote) {
     return sw->settings.plain_anywhere || sy_endpoint_is_private(remote);
@@ -279,8 +283,7 @@ sy_err sy_switch_on_accepted(sy_switch *sw, void *stream, const sy_endpoint *loc
     link->local = *local;
     link->stream = stream;
     *ret_ref = (sy_stream_ref){link->slot, link->generation};
-    sy_timers_set(&sw->timers, &link->deadline,
-                  sy_time_after(now, sw->settings.handshake_timeout));
+    sy_timers_set(&sw->timers, &link->deadline, sy_time_after(now, sw->settings.handshake_timeout));
     enter_pending(link);
     const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);
     sy_switch_observe(sw, &event);
@@ -304,8 +307,7 @@ void sy_switch_on_connected(sy_switch *sw, sy_stream_ref ref, const sy_endpoint 
     }
     link->local = *local;
     sy_dial_table_on_connected(&sw->dials, link->dial, now);
-    sy_timers_set(&sw->timers, &link->deadline,
-                  sy_time_after(now, sw->settings.handshake_timeout));
+    sy_timers_set(&sw->timers, &link->deadline, sy_time_after(now, sw->settings.handshake_timeout));
     const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);
     sy_switch_observe(sw, &event);
     const sy_err err = sy_link_begin_session(link, link->profile);
@@ -331,6 +333,7 @@ bool sy_switch_on_readable(sy_switch *sw, sy_stream_ref ref, const uint8_t *data
     if (link == NULL) {
         return false;
     }
+    link->bytes_received += len;
     sy_link_feed(link, data, len);
     return link->state != SY_LINK_DEAD && link->reading;
 }
@@ -360,7 +363,8 @@ void sy_switch_on_read_end(sy_switch *sw, sy_stream_ref ref, sy_err err, sy_time
     link->reading = false;
     if (err != SY_ERR_REMOTE_CLOSED || link->state == SY_LINK_FLUSHING) {
         sy_detail detail;
-        sy_detail_set(&detail, "during %s", sy_stage_name(sy_link_stage(link)));
+        sy_detail_set(&detail, "during %s, after %llu bytes", sy_stage_name(sy_link_stage(link)),
+                      (unsigned long long)link->bytes_received);
         sy_link_end(link, err, &detail);
         return;
     }
@@ -378,7 +382,8 @@ void sy_switch_on_writable(sy_switch *sw, sy_stream_ref ref, sy_time now) {
     }
 }
 
-/* ---- Turns and timers -------------------------------------------------------------------------- */
+/* ---- Turns and timers --------------------------------------------------------------------------
+ */
 
 sy_time sy_switch_next_expiry(const sy_switch *sw) {
     if (sw->again || sw->dirty != NULL || sw->dead != NULL) {

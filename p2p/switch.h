@@ -57,7 +57,7 @@ typedef enum sy_event_kind {
 
 typedef struct sy_event {
     sy_event_kind kind;
-    sy_peer_ref ref;           /* names the connection through all its events */
+    sy_peer_ref ref; /* names the connection through all its events */
     bool outbound;
     bool has_id;
     sy_node_id id;             /* dialed or proven */
@@ -83,15 +83,15 @@ typedef struct sy_settings {
     const sy_node_key *node_key; /* required; copied into the switch and wiped with it */
 
     /* What NodeInfo says. */
-    const char *network;      /* required: the chain id */
-    const char *moniker;      /* default "anonymous" */
-    const char *version;      /* default "0.22.8"; the protocol version spoken, not
-                               * Switchyard's own */
-    const char *listen_addr;  /* advertised host:port; NULL: the first listener's address */
-    uint64_t p2p_version;     /* default 8 */
-    uint64_t block_version;   /* default 11 */
-    uint64_t app_version;     /* default 0 */
-    const char *rpc_address;  /* default "" */
+    const char *network;           /* required: the chain id */
+    const char *moniker;           /* default "anonymous" */
+    const char *version;           /* default "0.22.8"; the protocol version spoken, not
+                                    * Switchyard's own */
+    const char *listen_addr;       /* advertised host:port; NULL: the first listener's address */
+    uint64_t p2p_version;          /* default 8 */
+    uint64_t block_version;        /* default 11 */
+    uint64_t app_version;          /* default 0 */
+    const char *rpc_address;       /* default "" */
     const uint8_t *extra_channels; /* sinks: announced so that a remote finds a common channel,
                                     * received bytes are counted and dropped */
     size_t extra_channel_count;
@@ -102,24 +102,24 @@ typedef struct sy_settings {
     bool plain_anywhere; /* the profile plain also beyond loopback and private networks */
 
     /* Admission. */
-    size_t max_inbound;        /* default 40 */
-    size_t max_outbound;       /* default 10: a target for discovery, a limit for admission */
-    size_t total_connections;  /* hard total of peers; 0: sum of the limits and the reservations */
-    size_t max_pending;        /* handshakes in progress; default 256 */
-    size_t max_per_ip;         /* 0: no limit (default) */
-    size_t max_per_prefix;     /* 0: no limit (default) */
+    size_t max_inbound;       /* default 40 */
+    size_t max_outbound;      /* default 10: a target for discovery, a limit for admission */
+    size_t total_connections; /* hard total of peers; 0: sum of the limits and the reservations */
+    size_t max_pending;       /* handshakes in progress; default 256 */
+    size_t max_per_ip;        /* 0: no limit (default) */
+    size_t max_per_prefix;    /* 0: no limit (default) */
     const sy_node_id *unconditional_ids;
     size_t unconditional_count;
 
     /* Deadlines. */
-    sy_duration dial_timeout;       /* TCP connect; default 3 s */
-    sy_duration handshake_timeout;  /* accept or connect until NodeInfo accepted; default 20 s */
-    sy_duration resolve_timeout;    /* of a name in a remote's ListenAddr; default 5 s */
-    sy_duration park_timeout;       /* crossed dials; default 2 s */
-    sy_duration linger_timeout;     /* flushing before an orderly close; default 5 s */
+    sy_duration dial_timeout;      /* TCP connect; default 3 s */
+    sy_duration handshake_timeout; /* accept or connect until NodeInfo accepted; default 20 s */
+    sy_duration resolve_timeout;   /* of a name in a remote's ListenAddr; default 5 s */
+    sy_duration park_timeout;      /* crossed dials; default 2 s */
+    sy_duration linger_timeout;    /* flushing before an orderly close; default 5 s */
     sy_duration persistent_peers_max_dial_period; /* cap of the back-off; 0: 60 s */
-    sy_duration ping_interval;      /* default 60 s */
-    sy_duration pong_timeout;       /* default 45 s */
+    sy_duration ping_interval;                    /* default 60 s */
+    sy_duration pong_timeout;                     /* default 45 s */
 
     /* Packets and rates. */
     size_t packet_payload_max; /* default 1024; both ends must agree */

@@ -37,11 +37,11 @@
 #include "p2p/resolve_cache.h"
 #include "p2p/session.h"
 
-#define SY_PREAUTH_MEMORY_MAX 4096  /* bytes a connection may cost before IDENTITY; SPEC SW-05 */
-#define SY_REACTORS_MAX       32    /* reactors of one switch */
+#define SY_PREAUTH_MEMORY_MAX 4096 /* bytes a connection may cost before IDENTITY; SPEC SW-05 */
+#define SY_REACTORS_MAX       32   /* reactors of one switch */
 #define SY_SLOT_NONE          UINT32_MAX
-#define SY_FLUSH_BATCHES      16    /* batches of 16 frames sent to one connection per turn */
-#define SY_NODE_INFO_TEXT_MAX 1024  /* bytes of each configured text of NodeInfo */
+#define SY_FLUSH_BATCHES      16   /* batches of 16 frames sent to one connection per turn */
+#define SY_NODE_INFO_TEXT_MAX 1024 /* bytes of each configured text of NodeInfo */
 
 typedef enum sy_link_state {
     SY_LINK_CONNECTING,
@@ -73,18 +73,18 @@ struct sy_peer {
     bool dirty;         /* stands in the flush list */
     bool write_blocked; /* the stream took less than given; on_writable will come */
     bool reading;
-    bool read_ended;    /* the remote sent its end */
-    bool shut;          /* our end was sent */
-    bool confirmed;     /* a packet came since the link was parked */
+    bool read_ended; /* the remote sent its end */
+    bool shut;       /* our end was sent */
+    bool confirmed;  /* a packet came since the link was parked */
     bool reported_confirmed;
     bool has_id;
     bool in_pending;
-    bool identified;    /* IDENTITY was reported */
-    bool info_checked;  /* NodeInfo passed its rules */
-    bool feeding;       /* the session is being run: no second run inside it */
-    bool in_roster;     /* peer_init has run for every reactor */
-    bool added;         /* peer_added is due to have run */
-    bool was_up;        /* was a peer at some time */
+    bool identified;   /* IDENTITY was reported */
+    bool info_checked; /* NodeInfo passed its rules */
+    bool feeding;      /* the session is being run: no second run inside it */
+    bool in_roster;    /* peer_init has run for every reactor */
+    bool added;        /* peer_added is due to have run */
+    bool was_up;       /* was a peer at some time */
 
     sy_endpoint remote;
     sy_endpoint local;
@@ -102,6 +102,7 @@ struct sy_peer {
     uint8_t hello[SY_RECOGNIZE_MAX];
     uint8_t hello_len;
 
+    uint64_t bytes_received; /* from the stream */
     uint64_t packets_when_parked;
     uint32_t rival; /* slot of the other connection to this ID while both are parked */
     sy_held_message *held_first;
@@ -191,6 +192,7 @@ struct sy_switch {
 
     sy_budget memory;
     sy_scratch *scratch;
+    sy_mux_batch *mux_batch;
     sy_channel_set channels;
     sy_timers timers;
     sy_prng prng;

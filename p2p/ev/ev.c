@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loop, clock and turns of the libev driver.  ev_now() is wall-clock time and is not used: the check
- * watcher reads the monotonic clock right after the poll, and everything that the turn reports
- * carries that instant.  The prepare watcher ends the turn before the loop waits again. */
+/* Loop, clock and turns of the libev driver.  ev_now() is wall-clock time and is not used: the
+ * check watcher reads the monotonic clock right after the poll, and everything that the turn
+ * reports carries that instant.  The prepare watcher ends the turn before the loop waits again. */
 #include "p2p/ev/ev_internal.h"
 
+#include <errno.h>
+#include <sys/random.h>
 #include <time.h>
 
-#include <sodium.h>
-
 #include <switchyard/assert.h>
+#include <switchyard/switch.h>
+
+#include "base/wipe.h"
 
 static sy_time read_clock(sy_ev *ev) {
     struct timespec ts;
@@ -28,7 +31,16 @@ sy_time sy_ev_now(sy_ev *ev) {
 
 static void driver_random(void *driver, void *out, size_t len) {
     (void)driver;
-    randombytes_buf(out, len);
+    uint8_t *at = out;
+    while (len > 0) {
+        const ssize_t got = getrandom(at, len, 0);
+        /* Without randomness there is no secure connection and nothing to fall back to. */
+        SY_ASSERT(got > 0 || errno == EINTR);
+        if (got > 0) {
+            at += got;
+            len -= (size_t)got;
+        }
+    }
 }
 
 /* A relative timer, rounded up: waking early would only cost another turn, but an exact deadline
@@ -66,7 +78,11 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *watcher, int revents) {
     }
     sy_switch_turn_end(ev->sw, now);
     sy_ev_free_closed(ev);
-    arm(ev, sy_switch_next_expiry(ev->sw), now);
+    /* One more turn when the switch has just stopped: whoever waits for that runs the loop turn by
+     * turn, and nothing else would wake it. */
+    const bool just_stopped = sy_switch_is_stopped(ev->sw) && !ev->saw_stop;
+    ev->saw_stop = just_stopped || ev->saw_stop;
+    arm(ev, just_stopped ? now : sy_switch_next_expiry(ev->sw), now);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents) {
@@ -97,9 +113,6 @@ const sy_driver_ops *sy_ev_ops(void) {
 
 sy_err sy_ev_new(struct ev_loop *loop, const sy_mem *mem, sy_ev **ret_ev) {
     const sy_mem *used = mem == NULL ? sy_mem_libc() : mem;
-    if (sodium_init() < 0) {
-        return SY_ERR_SYSTEM;
-    }
     sy_ev *ev = sy_mem_zalloc(used, sizeof *ev);
     if (ev == NULL) {
         return SY_ERR_NOMEM;
@@ -153,7 +166,7 @@ void sy_ev_del(sy_ev *ev) {
     sy_ev_detach(ev);
     sy_ev_close_all(ev);
     sy_ev_resolve_fini(ev);
-    sodium_memzero(ev->read_area, SY_EV_READ_CAP);
+    sy_wipe(ev->read_area, SY_EV_READ_CAP);
     sy_mem_release(&ev->mem, ev->read_area);
     const sy_mem mem = ev->mem;
     sy_mem_release(&mem, ev);

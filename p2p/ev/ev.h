@@ -14,7 +14,8 @@
  *
  * Lifetimes, on top of those of driver.h:
  *   1. The loop outlives the sy_ev; the sy_ev outlives the switch.
- *   2. Between sy_ev_attach and sy_switch_del the loop calls into the switch; sy_ev_detach stops that.
+ *   2. Between sy_ev_attach and sy_switch_del the loop calls into the switch; sy_ev_detach stops
+ * that.
  *   3. A stream closed inside one of its own callbacks is freed at the end of the turn.
  *
  * No signal is handled, no process-wide state is changed; writes to broken sockets do not
@@ -35,7 +36,7 @@ struct ev_loop;
 typedef struct sy_ev sy_ev;
 
 /* mem NULL: the C library's.
- *   SY_ERR_NOMEM, SY_ERR_SYSTEM (the resolver or the random source cannot be set up) */
+ *   SY_ERR_NOMEM, SY_ERR_SYSTEM (the resolver cannot be set up) */
 SY_API sy_err sy_ev_new(struct ev_loop *loop, const sy_mem *mem, sy_ev **ret_ev) SY_MUST_USE;
 
 /* Closes what is left.  The switch must be deleted or detached.  NULL is allowed. */

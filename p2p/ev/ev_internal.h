@@ -11,10 +11,11 @@
 
 #include <switchyard/ev.h>
 
-#define SY_EV_READ_CAP     (128 * 1044) /* one read: whole frames */
-#define SY_EV_READ_TURN    (8 * SY_EV_READ_CAP) /* bytes read from one stream per turn */
-#define SY_EV_NOTSENT      (128 * 1024) /* unsent bytes the kernel may hold: little, so that an
-                                         * urgent message overtakes bulk */
+#define SY_EV_READ_CAP  (128 * 1044)         /* one read: whole frames */
+#define SY_EV_READ_TURN (8 * SY_EV_READ_CAP) /* bytes read from one stream per turn */
+#define SY_EV_NOTSENT                                                                              \
+    (128 * 1024)               /* unsent bytes the kernel may hold: little, so that an             \
+                                * urgent message overtakes bulk */
 #define SY_EV_ACCEPT_TURN  64  /* connections accepted per listener and turn */
 #define SY_EV_ACCEPT_PAUSE 0.5 /* seconds to wait when descriptors ran out; SPEC SW-07 */
 #define SY_EV_BACKLOG      1024
@@ -69,6 +70,7 @@ struct sy_ev {
     sy_mem mem;
     sy_switch *sw; /* NULL: not attached */
     sy_time last;  /* the clock never goes back */
+    bool saw_stop; /* the switch has stopped, and the loop was woken for it */
     ev_prepare prepare;
     ev_check check;
     ev_timer timer;

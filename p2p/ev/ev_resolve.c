@@ -18,8 +18,7 @@ static void arm_ares_timer(sy_ev *ev) {
         return;
     }
     const struct timeval *next = ares_timeout(ev->ares, &limit, &wait);
-    const double seconds =
-        next == NULL ? 1.0 : (double)next->tv_sec + (double)next->tv_usec / 1e6;
+    const double seconds = next == NULL ? 1.0 : (double)next->tv_sec + (double)next->tv_usec / 1e6;
     ev_timer_set(&ev->ares_timer, seconds < 0.001 ? 0.001 : seconds, 0.0);
     ev_timer_start(ev->loop, &ev->ares_timer);
 }

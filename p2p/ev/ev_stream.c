@@ -12,7 +12,12 @@
 
 #include <switchyard/assert.h>
 
-typedef enum io_result { IO_DONE, IO_BLOCKED, IO_END, IO_BROKEN } io_result;
+typedef enum io_result {
+    IO_DONE,
+    IO_BLOCKED,
+    IO_END,
+    IO_BROKEN
+} io_result;
 
 static io_result sock_read(int fd, uint8_t *out, size_t cap, size_t *ret_len) {
     for (;;) {
@@ -46,7 +51,8 @@ static io_result sock_write(int fd, const uint8_t *data, size_t len, size_t *ret
     }
 }
 
-/* ---- Addresses --------------------------------------------------------------------------------- */
+/* ---- Addresses ---------------------------------------------------------------------------------
+ */
 
 static socklen_t to_sockaddr(const sy_endpoint *endpoint, struct sockaddr_storage *out) {
     memset(out, 0, sizeof *out);
@@ -98,7 +104,8 @@ static void tune(int fd) {
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof notsent);
 }
 
-/* ---- Streams ----------------------------------------------------------------------------------- */
+/* ---- Streams -----------------------------------------------------------------------------------
+ */
 
 static void report_end(sy_ev_stream *stream, sy_err err) {
     sy_ev *ev = stream->ev;
@@ -346,7 +353,8 @@ void sy_ev_free_closed(sy_ev *ev) {
     }
 }
 
-/* ---- Listeners --------------------------------------------------------------------------------- */
+/* ---- Listeners ---------------------------------------------------------------------------------
+ */
 
 static void pause_listener(sy_ev_listener *listener) {
     ev_io_stop(listener->ev->loop, &listener->accept);

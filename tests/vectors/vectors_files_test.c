@@ -10,7 +10,9 @@
 #include "base/text.h"
 #include "tests/support/vectors.h"
 
-enum { CAP = 16384 };
+enum {
+    CAP = 16384
+};
 static uint8_t bytes[CAP];
 
 static void expect_sha256(const vec_node *row, const char *hex_key, const char *digest_key) {

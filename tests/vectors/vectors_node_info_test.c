@@ -9,7 +9,9 @@
 #include "base/rd.h"
 #include "tests/support/vectors.h"
 
-enum { CAP = SY_NODE_INFO_LEN_MAX + 16 };
+enum {
+    CAP = SY_NODE_INFO_LEN_MAX + 16
+};
 
 static void expect_text(const vec_node *row, const char *key, sy_text text) {
     const char *expected = vec_str(row, key);
@@ -31,8 +33,8 @@ static void expect_info(const vec_node *row, const sy_node_info *info) {
         }
         expect_text(row, keys[i], texts[i]);
     }
-    cr_expect(info->channel_count == count && (count == 0 || memcmp(info->channels, channels,
-                                                                    count) == 0),
+    cr_expect(info->channel_count == count &&
+                  (count == 0 || memcmp(info->channels, channels, count) == 0),
               "%s: channels", vec_name(row));
     if (vec_has(row, "other")) {
         const vec_node *other = vec_get(row, "other");
@@ -64,8 +66,7 @@ static void check_encodings(const char *name, sy_node_info_codec codec, size_t c
         uint64_t body_len = 0;
         size_t prefix_len = 0;
         bool minimal = false;
-        cr_assert_eq(sy_uvarint_peek(bytes, len, &body_len, &prefix_len, &minimal),
-                     SY_PREFIX_DONE);
+        cr_assert_eq(sy_uvarint_peek(bytes, len, &body_len, &prefix_len, &minimal), SY_PREFIX_DONE);
         cr_assert(minimal && prefix_len + body_len == len, "%s", vec_name(row));
 
         sy_node_info info;

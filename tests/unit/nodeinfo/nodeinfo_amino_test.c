@@ -25,7 +25,7 @@ static sy_node_info decode(const char *hex) {
     return info;
 }
 
-/* SPEC-TEST NI-04, NI-14 */
+/* SPEC-TEST NI-04, NI-15 */
 Test(node_info_amino, fields_come_out_with_their_exact_bytes) {
     const sy_node_info info = decode("0a03 610062  1201 ff  1a02 0a0d  2201 2e  2a03 0020ff"
                                      "3204 c3a40000  3a00 3a01 00  4863");
@@ -44,7 +44,7 @@ Test(node_info_amino, fields_come_out_with_their_exact_bytes) {
     cr_expect_eq(info.block_version, 0);
 }
 
-/* SPEC-TEST NI-05, NI-06, NI-39 */
+/* SPEC-TEST NI-05, NI-06, NI-42 */
 Test(node_info_amino, a_refusal_names_its_cause) {
     static const struct {
         const char *hex;
@@ -83,13 +83,21 @@ Test(node_info_amino, encodes_in_order_and_leaves_empty_fields_out) {
     } rows[] = {
         {"zero", {.other_count = 0}, ""},
         {"moniker alone", {.moniker = T("m")}, "32016d"},
-        {"empty entry of other", {.other_count = 3, .other = {T(""), T("a"), T("")}},
+        {"empty entry of other",
+         {.other_count = 3, .other = {T(""), T("a"), T("")}},
          "3a00 3a0161 3a00"},
         {"views are not written", {.tx_index = T("on"), .rpc_address = T("tcp://x:1")}, ""},
         {"versions are not written", {.p2p_version = 8, .block_version = 11, .app_version = 1}, ""},
-        {"all", {.id = T("i"), .listen_addr = T("l"), .network = T("n"), .version = T("v"),
-                 .channels = (const uint8_t *)"\x00\x40", .channel_count = 2, .moniker = T("m"),
-                 .other_count = 1, .other = {T("o")}},
+        {"all",
+         {.id = T("i"),
+          .listen_addr = T("l"),
+          .network = T("n"),
+          .version = T("v"),
+          .channels = (const uint8_t *)"\x00\x40",
+          .channel_count = 2,
+          .moniker = T("m"),
+          .other_count = 1,
+          .other = {T("o")}},
          "0a0169 12016c 1a016e 220176 2a020040 32016d 3a016f"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -105,7 +113,7 @@ Test(node_info_amino, encodes_in_order_and_leaves_empty_fields_out) {
     }
 }
 
-/* SPEC-TEST NI-40 */
+/* SPEC-TEST NI-43 */
 Test(node_info_amino, tx_index_and_rpc_address_are_the_first_such_entries) {
     static const struct {
         const char *name;

@@ -76,8 +76,8 @@ Test(node_info, encode_stops_at_the_limit_of_the_remote) {
             info.moniker.len = max - rest + (size_t)delta;
             len = 12345;
             const sy_err err = sy_node_info_encode(codecs[c], &info, out, max + 16, &len);
-            cr_expect_eq(err, delta <= 0 ? SY_OK : SY_ERR_NI_TOO_LONG, "%s %+d: %s",
-                         codec_names[c], delta, sy_err_name(err));
+            cr_expect_eq(err, delta <= 0 ? SY_OK : SY_ERR_NI_TOO_LONG, "%s %+d: %s", codec_names[c],
+                         delta, sy_err_name(err));
             cr_expect_eq(len, delta <= 0 ? max + (size_t)delta : 12345, "%s %+d: %zu",
                          codec_names[c], delta, len);
         }
@@ -159,7 +159,9 @@ Test(node_info, a_copy_of_nothing_has_valid_pointers) {
 
 /* The longest NodeInfo, all of it entries of other: the copy must hold those that are not kept. */
 Test(node_info, a_copy_holds_the_entries_that_are_not_kept) {
-    enum { COUNT = 3000 };
+    enum {
+        COUNT = 3000
+    };
     uint8_t body[COUNT * 3];
     for (size_t i = 0; i < COUNT; i++) {
         body[3 * i] = 0x3a;

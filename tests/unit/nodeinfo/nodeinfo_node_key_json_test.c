@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +12,9 @@
 /* The key file of the seed 00 01 .. 1f. */
 #define VALUE                                                                                      \
     "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3RjnS8CZZ+TWMJulDV8d3IZkElUxuA=="
-#define TYPE "tendermint/PrivKeyEd25519"
+#define TYPE                   "tendermint/PrivKeyEd25519"
 #define FILE_WITH(type, value) "{\"priv_key\":{\"type\":\"" type "\",\"value\":\"" value "\"}}"
-#define GOOD FILE_WITH(TYPE, VALUE)
+#define GOOD                   FILE_WITH(TYPE, VALUE)
 
 /* The same with the public half all zero, and with its last byte changed. */
 #define VALUE_ZERO                                                                                 \
@@ -62,16 +63,15 @@ Test(node_key_json, reads_what_is_written_and_other_layouts_of_it) {
     } rows[] = {
         {"as written", GOOD},
         {"newline at the end", GOOD "\n"},
-        {"white space everywhere",
-         " \t\r\n{ \"priv_key\" :\n{\t\"type\" : \"" TYPE "\" ,\r\n \"value\" : \"" VALUE
-         "\" } }\n\n"},
+        {"white space everywhere", " \t\r\n{ \"priv_key\" :\n{\t\"type\" : \"" TYPE
+                                   "\" ,\r\n \"value\" : \"" VALUE "\" } }\n\n"},
         {"members in the other order",
          "{\"priv_key\":{\"value\":\"" VALUE "\",\"type\":\"" TYPE "\"}}"},
-        {"unknown members",
-         "{\"id\":7,\"priv_key\":{\"note\":[1,{}],\"type\":\"" TYPE "\",\"value\":\"" VALUE
-         "\"},\"x\":null}"},
+        {"unknown members", "{\"id\":7,\"priv_key\":{\"note\":[1,{}],\"type\":\"" TYPE
+                            "\",\"value\":\"" VALUE "\"},\"x\":null}"},
         {"escapes in a string",
-         "{\"priv_key\":{\"type\":\"tendermint\\/PrivKeyEd25519\",\"value\":\"\\u0041" "AECAwQFBgcI"
+         "{\"priv_key\":{\"type\":\"tendermint\\/PrivKeyEd25519\",\"value\":\"\\u0041"
+         "AECAwQFBgcI"
          "CQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe\\/884Qvh1w3RjnS8CZZ+TWMJulDV8d3IZkElUxuA==\"}}"},
         {"public half of zeros is computed", FILE_WITH(TYPE, VALUE_ZERO)},
     };
@@ -92,89 +92,97 @@ Test(node_key_json, reads_what_is_written_and_other_layouts_of_it) {
     }
 }
 
+static const struct {
+    const char *name;
+    const char *text;
+    sy_err err;
+    const char *detail;
+} refused[] = {
+    {"empty", "", SY_ERR_KEY_FILE, "not JSON at line 1, column 0"},
+    {"only white space", " \n", SY_ERR_KEY_FILE, "not JSON at line 2, column 0"},
+    {"no JSON", "hello", SY_ERR_KEY_FILE, "not JSON at line 1, column 5"},
+    {"cut before the last brace", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\"}",
+     SY_ERR_KEY_FILE, "not JSON at line 1, column 147"},
+    {"cut in the value", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"AAECAwQFBgcI",
+     SY_ERR_KEY_FILE, "not JSON at line 1"},
+    {"garbage behind the object", GOOD "x", SY_ERR_KEY_FILE, "not JSON at line 1, column 149"},
+    {"a second object behind", GOOD GOOD, SY_ERR_KEY_FILE, "not JSON at line 1, column 149"},
+    {"an array", "[" GOOD "]", SY_ERR_KEY_FILE, "not a JSON object"},
+    {"no priv_key", "{}", SY_ERR_KEY_FILE, "priv_key is missing"},
+    {"priv_key a string", "{\"priv_key\":\"" VALUE "\"}", SY_ERR_KEY_FILE,
+     "priv_key is not an object"},
+    {"priv_key null", "{\"priv_key\":null}", SY_ERR_KEY_FILE, "priv_key is not an object"},
+    {"priv_key twice",
+     "{\"priv_key\":{},\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\"}}",
+     SY_ERR_KEY_FILE, "not JSON at line 1"},
+    {"value twice",
+     "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\",\"value\":\"" VALUE "\"}}",
+     SY_ERR_KEY_FILE, "not JSON at line 1"},
+    {"no type", "{\"priv_key\":{\"value\":\"" VALUE "\"}}", SY_ERR_KEY_FILE,
+     "priv_key.type is missing"},
+    {"type a number", "{\"priv_key\":{\"type\":1,\"value\":\"" VALUE "\"}}", SY_ERR_KEY_FILE,
+     "priv_key.type is not a string"},
+    {"no value", "{\"priv_key\":{\"type\":\"" TYPE "\"}}", SY_ERR_KEY_FILE,
+     "priv_key.value is missing"},
+    {"value an array", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":[]}}", SY_ERR_KEY_FILE,
+     "priv_key.value is not a string"},
+    {"secp256k1", FILE_WITH("tendermint/PrivKeySecp256k1", VALUE), SY_ERR_KEY_TYPE,
+     "priv_key.type \"tendermint/PrivKeySecp256k1\": only \"" TYPE "\" is known"},
+    {"type in another case", FILE_WITH("tendermint/privkeyed25519", VALUE), SY_ERR_KEY_TYPE,
+     "priv_key.type \"tendermint/privkeyed25519\": only"},
+    {"type longer by one", FILE_WITH(TYPE "9", VALUE), SY_ERR_KEY_TYPE, "priv_key.type \""},
+    {"type shorter by one", FILE_WITH("tendermint/PrivKeyEd2551", VALUE), SY_ERR_KEY_TYPE,
+     "priv_key.type \""},
+    {"empty type", FILE_WITH("", VALUE), SY_ERR_KEY_TYPE, "priv_key.type \"\": only"},
+    {"prefix bytes as type (v0.21)", FILE_WITH("954568A3288910", VALUE), SY_ERR_KEY_TYPE,
+     "priv_key.type \"954568A3288910\": only"},
+    {"type of 40 characters", FILE_WITH("tttttttttttttttttttttttttttttttttttttttt", VALUE),
+     SY_ERR_KEY_TYPE, "priv_key.type \"tttttttttttttttttttttttttttttttttttttttt\": only"},
+    {"type of 41 characters", FILE_WITH("ttttttttttttttttttttttttttttttttttttttttt", VALUE),
+     SY_ERR_KEY_TYPE, "priv_key.type of 41 characters: only"},
+    {"a seed as type", FILE_WITH("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", VALUE),
+     SY_ERR_KEY_TYPE, "priv_key.type of 44 characters: only"},
+    {"type and value exchanged", FILE_WITH(VALUE, TYPE), SY_ERR_KEY_TYPE,
+     "priv_key.type of 88 characters: only"},
+    {"empty value", FILE_WITH(TYPE, ""), SY_ERR_KEY_FILE,
+     "priv_key.value has 0 characters, base64 of 64 bytes has 88"},
+    {"63 bytes", FILE_WITH(TYPE, VALUE_63), SY_ERR_KEY_FILE,
+     "priv_key.value has 84 characters, base64 of 64 bytes has 88"},
+    {"65 bytes", FILE_WITH(TYPE, VALUE_65), SY_ERR_KEY_FILE,
+     "priv_key.value is not padded base64 of 64 bytes"},
+    {"66 bytes", FILE_WITH(TYPE, VALUE_66), SY_ERR_KEY_FILE,
+     "priv_key.value is not padded base64 of 64 bytes"},
+    {"no padding", FILE_WITH(TYPE, VALUE_UNPADDED), SY_ERR_KEY_FILE,
+     "priv_key.value has 86 characters, base64 of 64 bytes has 88"},
+    {"URL alphabet", FILE_WITH(TYPE, VALUE_URL_ALPHABET), SY_ERR_KEY_FILE,
+     "priv_key.value is not padded base64 of 64 bytes"},
+    {"newline in the value", FILE_WITH(TYPE, VALUE_63 "\\n==="), SY_ERR_KEY_FILE,
+     "priv_key.value is not padded base64 of 64 bytes"},
+    {"public half of another key", FILE_WITH(TYPE, VALUE_OTHER), SY_ERR_KEY_MISMATCH,
+     "priv_key.value: bytes 32 to 63 are not the public key of the first 32"},
+};
+
 /* Goal: each refusal has its code, names its cause, shows no part of the key, and writes nothing.
  * SPEC-TEST ID-09, ID-10, ID-11, ID-12, ER-14 */
 Test(node_key_json, refuses_with_a_cause_and_without_key_bytes) {
-    static const struct {
-        const char *name;
-        const char *text;
-        sy_err err;
-        const char *detail;
-    } rows[] = {
-        {"empty", "", SY_ERR_KEY_FILE, "not JSON at line 1, column 0"},
-        {"only white space", " \n", SY_ERR_KEY_FILE, "not JSON at line 2, column 0"},
-        {"no JSON", "hello", SY_ERR_KEY_FILE, "not JSON at line 1, column 5"},
-        {"cut before the last brace", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\"}",
-         SY_ERR_KEY_FILE, "not JSON at line 1, column 147"},
-        {"cut in the value", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"AAECAwQFBgcI",
-         SY_ERR_KEY_FILE, "not JSON at line 1"},
-        {"garbage behind the object", GOOD "x", SY_ERR_KEY_FILE, "not JSON at line 1, column 149"},
-        {"a second object behind", GOOD GOOD, SY_ERR_KEY_FILE, "not JSON at line 1, column 149"},
-        {"an array", "[" GOOD "]", SY_ERR_KEY_FILE, "not a JSON object"},
-        {"no priv_key", "{}", SY_ERR_KEY_FILE, "priv_key is missing"},
-        {"priv_key a string", "{\"priv_key\":\"" VALUE "\"}", SY_ERR_KEY_FILE,
-         "priv_key is not an object"},
-        {"priv_key null", "{\"priv_key\":null}", SY_ERR_KEY_FILE, "priv_key is not an object"},
-        {"priv_key twice",
-         "{\"priv_key\":{},\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\"}}",
-         SY_ERR_KEY_FILE, "not JSON at line 1"},
-        {"value twice",
-         "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":\"" VALUE "\",\"value\":\"" VALUE "\"}}",
-         SY_ERR_KEY_FILE, "not JSON at line 1"},
-        {"no type", "{\"priv_key\":{\"value\":\"" VALUE "\"}}", SY_ERR_KEY_FILE,
-         "priv_key.type is missing"},
-        {"type a number", "{\"priv_key\":{\"type\":1,\"value\":\"" VALUE "\"}}", SY_ERR_KEY_FILE,
-         "priv_key.type is not a string"},
-        {"no value", "{\"priv_key\":{\"type\":\"" TYPE "\"}}", SY_ERR_KEY_FILE,
-         "priv_key.value is missing"},
-        {"value an array", "{\"priv_key\":{\"type\":\"" TYPE "\",\"value\":[]}}", SY_ERR_KEY_FILE,
-         "priv_key.value is not a string"},
-        {"secp256k1", FILE_WITH("tendermint/PrivKeySecp256k1", VALUE), SY_ERR_KEY_TYPE,
-         "priv_key.type \"tendermint/PrivKeySecp256k1\": only \"" TYPE "\" is known"},
-        {"type in another case", FILE_WITH("tendermint/privkeyed25519", VALUE), SY_ERR_KEY_TYPE,
-         "priv_key.type \"tendermint/privkeyed25519\": only"},
-        {"type longer by one", FILE_WITH(TYPE "9", VALUE), SY_ERR_KEY_TYPE, "priv_key.type \""},
-        {"type shorter by one", FILE_WITH("tendermint/PrivKeyEd2551", VALUE), SY_ERR_KEY_TYPE,
-         "priv_key.type \""},
-        {"empty type", FILE_WITH("", VALUE), SY_ERR_KEY_TYPE, "priv_key.type \"\": only"},
-        {"prefix bytes as type (v0.21)", FILE_WITH("954568A3288910", VALUE), SY_ERR_KEY_TYPE,
-         "priv_key.type \"954568A3288910\": only"},
-        {"type and value exchanged", FILE_WITH(VALUE, TYPE), SY_ERR_KEY_TYPE,
-         "priv_key.type of 88 characters: only"},
-        {"empty value", FILE_WITH(TYPE, ""), SY_ERR_KEY_FILE,
-         "priv_key.value has 0 characters, base64 of 64 bytes has 88"},
-        {"63 bytes", FILE_WITH(TYPE, VALUE_63), SY_ERR_KEY_FILE,
-         "priv_key.value has 84 characters, base64 of 64 bytes has 88"},
-        {"65 bytes", FILE_WITH(TYPE, VALUE_65), SY_ERR_KEY_FILE,
-         "priv_key.value is not padded base64 of 64 bytes"},
-        {"66 bytes", FILE_WITH(TYPE, VALUE_66), SY_ERR_KEY_FILE,
-         "priv_key.value is not padded base64 of 64 bytes"},
-        {"no padding", FILE_WITH(TYPE, VALUE_UNPADDED), SY_ERR_KEY_FILE,
-         "priv_key.value has 86 characters, base64 of 64 bytes has 88"},
-        {"URL alphabet", FILE_WITH(TYPE, VALUE_URL_ALPHABET), SY_ERR_KEY_FILE,
-         "priv_key.value is not padded base64 of 64 bytes"},
-        {"newline in the value", FILE_WITH(TYPE, VALUE_63 "\\n==="), SY_ERR_KEY_FILE,
-         "priv_key.value is not padded base64 of 64 bytes"},
-        {"public half of another key", FILE_WITH(TYPE, VALUE_OTHER), SY_ERR_KEY_MISMATCH,
-         "priv_key.value: bytes 32 to 63 are not the public key of the first 32"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         sy_node_key key;
         sy_detail detail = {""};
         memset(&key, 0xa5, sizeof key);
         const sy_err err =
-            sy_node_key_decode_json(rows[i].text, strlen(rows[i].text), &key, &detail);
-        cr_expect_eq(err, rows[i].err, "%s: %s", rows[i].name, sy_err_name(err));
-        cr_expect_eq(strncmp(detail.text, rows[i].detail, strlen(rows[i].detail)), 0, "%s: %s",
-                     rows[i].name, detail.text);
-        cr_expect_null(strstr(detail.text, "AAEC"), "%s: key bytes: %s", rows[i].name,
+            sy_node_key_decode_json(refused[i].text, strlen(refused[i].text), &key, &detail);
+        cr_expect_eq(err, refused[i].err, "%s: %s", refused[i].name, sy_err_name(err));
+        cr_expect_eq(strncmp(detail.text, refused[i].detail, strlen(refused[i].detail)), 0,
+                     "%s: %s", refused[i].name, detail.text);
+        cr_expect_null(strstr(detail.text, "AAEC"), "%s: key bytes: %s", refused[i].name,
                        detail.text);
         for (size_t b = 0; b < sizeof key; b++) {
-            cr_assert_eq(((const uint8_t *)&key)[b], 0xa5, "%s: output written", rows[i].name);
+            cr_assert_eq(((const uint8_t *)&key)[b], 0xa5, "%s: output written", refused[i].name);
         }
         sy_node_key again;
-        cr_expect_eq(sy_node_key_decode_json(rows[i].text, strlen(rows[i].text), &again, NULL),
-                     rows[i].err, "%s: without detail", rows[i].name);
+        cr_expect_eq(
+            sy_node_key_decode_json(refused[i].text, strlen(refused[i].text), &again, NULL),
+            refused[i].err, "%s: without detail", refused[i].name);
     }
 }
 
@@ -230,7 +238,9 @@ Test(node_key_json, the_length_limit_is_exact) {
 }
 
 Test(node_key_json, deep_nesting_is_refused) {
-    enum { DEPTH = 30000 };
+    enum {
+        DEPTH = 30000
+    };
     char *text = malloc(DEPTH);
     memset(text, '[', DEPTH);
     sy_node_key key;
@@ -239,20 +249,60 @@ Test(node_key_json, deep_nesting_is_refused) {
     cr_assert_eq(err, SY_ERR_KEY_FILE, "%s", sy_err_name(err));
 }
 
-/* jansson's allocator is process-wide; only this test, in its own process, replaces it. */
+/* jansson's allocator is process-wide; only the tests below, each in a process of its own, replace
+ * it.  Each block remembers its size in front. */
+typedef union block_head {
+    size_t size;
+    max_align_t align;
+} block_head;
+
 static size_t alloc_calls;
 static size_t alloc_fail_at;
+static size_t secrets_freed;
 
-static void *failing_malloc(size_t size) {
-    return ++alloc_calls == alloc_fail_at ? NULL : malloc(size);
+static void *counting_malloc(size_t size) {
+    if (++alloc_calls == alloc_fail_at) {
+        return NULL;
+    }
+    block_head *head = malloc(sizeof *head + size);
+    head->size = size;
+    return head + 1;
 }
 
-/* Goal: a failed allocation never yields a key, let alone a wrong one.  Method: count the allocations
- * of a good file, then fail each of them in turn.  jansson reports some as a syntax error and drops
- * a character on others, so that the code says NOMEM only where it can. */
+/* A parsed string begins with the text; the parser's own token buffer begins with its quote. */
+static void watching_free(void *ptr) {
+    if (ptr == NULL) {
+        return;
+    }
+    block_head *head = (block_head *)ptr - 1;
+    secrets_freed += head->size >= 8 && memcmp(ptr, "AAECAwQF", 8) == 0;
+    free(head);
+}
+
+/* SPEC-TEST ID-06 */
+Test(node_key_json, parsed_strings_are_wiped_before_they_are_freed) {
+    static const char *const texts[] = {GOOD,
+                                        FILE_WITH(TYPE, VALUE_OTHER),
+                                        FILE_WITH("x", VALUE),
+                                        FILE_WITH(VALUE, "x"),
+                                        FILE_WITH(TYPE, VALUE_63),
+                                        "{\"priv_key\":\"" VALUE "\"}"};
+    json_set_alloc_funcs(counting_malloc, watching_free);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        sy_node_key key;
+        (void)!sy_node_key_decode_json(texts[i], strlen(texts[i]), &key, NULL);
+        cr_expect_eq(secrets_freed, 0, "text %zu", i);
+    }
+    json_decref(json_string("AAECAwQFBgcI"));
+    cr_assert_eq(secrets_freed, 1, "the watch itself works");
+}
+
+/* Goal: a failed allocation never yields a key, let alone a wrong one.  Method: count the
+ * allocations of a good file, then fail each of them in turn.  jansson reports some as a syntax
+ * error and drops a character on others, so that the code says NOMEM only where it can. */
 Test(node_key_json, out_of_memory_never_yields_a_key) {
     sy_node_key key;
-    json_set_alloc_funcs(failing_malloc, free);
+    json_set_alloc_funcs(counting_malloc, watching_free);
     cr_assert_eq(sy_node_key_decode_json(GOOD, sizeof GOOD - 1, &key, NULL), SY_OK);
     const size_t calls = alloc_calls;
     cr_assert_gt(calls, 3);

@@ -18,7 +18,7 @@ static sy_err decode(const char *hex, sy_node_info *ret_info, sy_detail *detail)
     return sy_node_info_decode(PROTO, data, len, ret_info, detail);
 }
 
-/* SPEC-TEST NI-14 */
+/* SPEC-TEST NI-15 */
 Test(node_info_proto, fields_come_out_with_their_exact_bytes) {
     sy_node_info info;
     cr_assert_eq(decode("0a11 0801 10ffffffffffffffffff01 188080 01"
@@ -74,7 +74,7 @@ Test(node_info_proto, the_last_of_a_repeated_scalar_counts) {
     }
 }
 
-/* SPEC-TEST NI-11, NI-12, NI-39 */
+/* SPEC-TEST NI-11, NI-12, NI-42 */
 Test(node_info_proto, a_refusal_names_its_cause) {
     static const struct {
         const char *hex;
@@ -118,10 +118,18 @@ Test(node_info_proto, encodes_in_order_and_always_writes_both_messages) {
         {"entries of other are amino's", {.other_count = 1, .other = {T("a")}}, "0a00 4200"},
         {"largest version", {.p2p_version = UINT64_MAX}, "0a0b 08ffffffffffffffffff01 4200"},
         {"all",
-         {.id = T("i"), .listen_addr = T("l"), .network = T("n"), .version = T("v"),
-          .p2p_version = 8, .block_version = 11, .app_version = 1,
-          .channels = (const uint8_t *)"\x00\x40", .channel_count = 2, .moniker = T("m"),
-          .tx_index = T("on"), .rpc_address = T("r")},
+         {.id = T("i"),
+          .listen_addr = T("l"),
+          .network = T("n"),
+          .version = T("v"),
+          .p2p_version = 8,
+          .block_version = 11,
+          .app_version = 1,
+          .channels = (const uint8_t *)"\x00\x40",
+          .channel_count = 2,
+          .moniker = T("m"),
+          .tx_index = T("on"),
+          .rpc_address = T("r")},
          "0a06 0808 100b 1801 120169 1a016c 22016e 2a0176 32020040 3a016d 4207 0a026f6e 120172"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -46,9 +46,8 @@ bool info_equal(const sy_node_info *a, const sy_node_info *b) {
     bool equal = text_equal(a->id, b->id) && text_equal(a->listen_addr, b->listen_addr) &&
                  text_equal(a->network, b->network) && text_equal(a->version, b->version) &&
                  text_equal(a->moniker, b->moniker) && text_equal(a->tx_index, b->tx_index) &&
-                 text_equal(a->rpc_address, b->rpc_address) &&
-                 a->p2p_version == b->p2p_version && a->block_version == b->block_version &&
-                 a->app_version == b->app_version &&
+                 text_equal(a->rpc_address, b->rpc_address) && a->p2p_version == b->p2p_version &&
+                 a->block_version == b->block_version && a->app_version == b->app_version &&
                  bytes_equal(a->channels, a->channel_count, b->channels, b->channel_count) &&
                  a->other_count == b->other_count;
     for (size_t i = 0; equal && i < kept(a); i++) {

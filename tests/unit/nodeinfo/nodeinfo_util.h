@@ -10,7 +10,8 @@
 #include <switchyard/node_info.h>
 
 /* A static initialiser of sy_text. */
-#define T(literal) {(literal), sizeof(literal) - 1}
+#define T(literal)                                                                                 \
+    { (literal), sizeof(literal) - 1 }
 
 #define TEST_ID "56475aa75463474c0285df5dbf2bcab73da65135"
 
