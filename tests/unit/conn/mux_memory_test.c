@@ -104,8 +104,8 @@ Test(mux_memory, a_peer_that_drips_bytes) {
     run_message(&r, SY_PACKET_AMINO, 0x20, 1, 50000, 1024);
     for (size_t i = 0; i + 1 < r.len; i++) {
         cr_assert_eq(fix_recv(&f, r.data + i, 1), SY_OK);
-        const size_t most = (i < 4096 ? 4096 : 2 * i) + SY_PACKET_LEN_MAX(1024) +
-                            2 * sizeof(sy_mux_block);
+        const size_t most =
+            (i < 4096 ? 4096 : 2 * i) + SY_PACKET_LEN_MAX(1024) + 2 * sizeof(sy_mux_block);
         cr_assert_leq(f.peer.used - idle, most, "byte %zu: %zu", i, f.peer.used - idle);
         if (i < 1000) {
             cr_assert_leq(f.peer.used - idle, SY_PACKET_LEN_MAX(1024) + sizeof(sy_mux_block));

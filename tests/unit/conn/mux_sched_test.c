@@ -20,15 +20,16 @@ static uint16_t add(uint8_t id, sy_class traffic_class, int priority) {
                                           .priority = priority,
                                           .traffic_class = traffic_class,
                                           .send_queue_max = 1000,
+                                          .recv_message_max = (size_t)1 << 30,
                                           .send_queue_bytes_max = (size_t)1 << 30});
 }
 
 /* The next packet of the output; adds its bytes to the account of its channel. */
 static sy_packet next_packet(const run *r, size_t *at, uint64_t *bytes_of_id) {
     sy_packet packet;
-    cr_assert_eq(sy_packet_parse(f.config.codec, r->data + *at, r->len - *at, PAYLOAD, &packet,
-                                 NULL),
-                 SY_OK);
+    cr_assert_eq(
+        sy_packet_parse(f.config.codec, r->data + *at, r->len - *at, PAYLOAD, &packet, NULL),
+        SY_OK);
     cr_assert_eq(packet.kind, SY_PACKET_KIND_MSG);
     *at += packet.len;
     if (bytes_of_id != NULL) {
