@@ -156,7 +156,7 @@ static void run_pair(sy_packet_codec codec, size_t payload_max, uint64_t seed) {
 /* SPEC-TEST MX-23 */ /* SPEC-TEST MX-25 */ /* SPEC-TEST MX-35 */
 Test(mux_pair, every_channel_delivers_what_was_queued_in_order) {
     static const size_t payloads[] = {1, 2, 100, 127, 128, 1024, 40000};
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         for (size_t i = 0; i < sizeof payloads / sizeof payloads[0]; i++) {
             run_pair(codec, payloads[i], 100 + i);
         }

@@ -42,7 +42,7 @@ static sy_packet next_packet(const run *r, size_t *at, uint64_t *bytes_of_id) {
 /* All classes are busy all the time: in every window of 1 MiB, wherever it starts, each lower class
  * has its 5 %, and the highest what is left. */
 Test(mux_sched, every_class_keeps_its_share) {
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         fix_init(&f, codec, PAYLOAD);
         (void)add(0, SY_CLASS_BULK, 1);
         (void)add(1, SY_CLASS_NORMAL, 1);
@@ -153,7 +153,7 @@ Test(mux_sched, weights_are_met_within_a_packet) {
 
 /* SPEC-TEST MX-43 */
 Test(mux_sched, urgent_overtakes_within_one_packet) {
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         for (size_t start = 1; start < 3000; start += 97) {
             fix_init(&f, codec, PAYLOAD);
             const uint16_t bulk = add(0x40, SY_CLASS_BULK, 255);

@@ -72,12 +72,12 @@ Test(packet_sizes, the_limit_is_on_the_payload) {
     static const size_t limits[] = {1, 100, 127, 128, 1024, 16384, 65536};
     sy_detail detail = {""};
 
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         for (size_t i = 0; i < sizeof ids; i++) {
             for (size_t k = 0; k < sizeof limits / sizeof limits[0]; k++) {
                 for (int eof = 0; eof <= 1; eof++) {
                     const size_t max = limits[k];
-                    const char *name = codec_name((sy_packet_codec)codec);
+                    const char *name = codec_name(codec);
                     cr_assert_eq(parse_payload(codec, ids[i], eof, max - 1, max, &detail), SY_OK,
                                  "%s %02x %zu", name, ids[i], max);
                     cr_assert_eq(parse_payload(codec, ids[i], eof, max, max, &detail), SY_OK,
@@ -98,7 +98,7 @@ Test(packet_sizes, the_limit_is_on_the_payload) {
 Test(packet_sizes, a_long_length_is_refused_before_the_body) {
     sy_packet packet;
     sy_detail detail = {""};
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         uint8_t in[16];
         size_t len = test_hex("a008", in, sizeof in); /* 1056 */
         cr_assert_eq(sy_packet_parse(codec, in, len, 1024, &packet, &detail), SY_OK);
@@ -121,7 +121,7 @@ Test(packet_sizes, a_long_length_is_refused_before_the_body) {
 /* A full payload on the longest id leaves room for 20 bytes of fields of a later version. */
 Test(packet_sizes, unknown_fields_fit_beside_a_full_payload) {
     static uint8_t data[1024];
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         run packet = {0};
         run_packet(&packet, codec, 0xff, true, data, sizeof data);
         run r = {0};
