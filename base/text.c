@@ -52,6 +52,12 @@ static sy_err base64_check(const char *text, size_t text_len, size_t *ret_len) {
     if (text_len % 4 != 0) {
         return SY_ERR_INVALID;
     }
+    /* libsodium 1.0.18 takes some bytes above 0x7f for digits where char is signed. */
+    for (size_t i = 0; i < text_len; i++) {
+        if ((unsigned char)text[i] > 0x7f) {
+            return SY_ERR_INVALID;
+        }
+    }
     uint8_t quad[3];
     size_t total = 0;
     sy_err err = SY_OK;
@@ -59,7 +65,7 @@ static sy_err base64_check(const char *text, size_t text_len, size_t *ret_len) {
         size_t got = 0;
         if (sodium_base642bin(quad, sizeof quad, text + i, 4, NULL, &got, NULL,
                               sodium_base64_VARIANT_ORIGINAL) != 0 ||
-            (got != sizeof quad && i + 4 != text_len) || got == 0) {
+            (got != sizeof quad && i + 4 != text_len)) {
             err = SY_ERR_INVALID;
         }
         total += got;

@@ -91,7 +91,7 @@ sy_time sy_token_bucket_ready_at(sy_token_bucket *tb, uint64_t n, sy_time now) {
     const uint64_t missing = n - tb->tokens;
     const uint64_t s = missing / tb->rate;
     sy_duration low = s > 0 ? mul_sat(s - 1, SY_SEC) : 0;
-    sy_duration high = mul_sat(s + 1, SY_SEC);
+    sy_duration high = mul_sat(add_sat(s, 1), SY_SEC);
     uint64_t frac = 0;
     while (low < high) {
         const sy_duration mid = low + (high - low) / 2;

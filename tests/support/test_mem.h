@@ -13,10 +13,10 @@
 #include <switchyard/mem.h>
 
 typedef struct test_mem {
-    sy_mem mem;         /* hand this to the code under test */
-    size_t calls;       /* alloc + resize calls so far */
-    size_t fail_at;     /* 1-based call that returns NULL; 0: never */
-    bool fail_from;     /* true: every call from fail_at on fails */
+    sy_mem mem;     /* hand this to the code under test */
+    size_t calls;   /* alloc + resize calls so far */
+    size_t fail_at; /* 1-based call that returns NULL; 0: never */
+    bool fail_from; /* true: every call from fail_at on fails */
     size_t live_blocks;
     size_t live_bytes;
     size_t peak_bytes;
