@@ -99,8 +99,8 @@ static size_t text_count(const sy_node_info *info) {
 }
 
 static sy_text *text_at(sy_node_info *info, size_t i) {
-    sy_text *const fixed[] = {&info->id,      &info->listen_addr, &info->network,
-                              &info->version, &info->moniker,     &info->tx_index,
+    sy_text *const fixed[] = {&info->id,          &info->listen_addr, &info->network,
+                              &info->version,     &info->moniker,     &info->tx_index,
                               &info->rpc_address, &info->other_rest};
     return i < 8 ? fixed[i] : &info->other[i - 8];
 }

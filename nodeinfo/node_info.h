@@ -32,10 +32,10 @@ typedef struct sy_text {
 
 /* Views into the bytes that were decoded, or into whatever the caller filled in. */
 typedef struct sy_node_info {
-    sy_text id;          /* as declared: 40 lower-case hex digits in an honest message */
-    sy_text listen_addr; /* host:port, CometBFT with tcp:// in front */
-    sy_text network;     /* chain id */
-    sy_text version;     /* software version text */
+    sy_text id;           /* as declared: 40 lower-case hex digits in an honest message */
+    sy_text listen_addr;  /* host:port, CometBFT with tcp:// in front */
+    sy_text network;      /* chain id */
+    sy_text version;      /* software version text */
     uint64_t p2p_version; /* these three: CometBFT only, 0 when read from amino */
     uint64_t block_version;
     uint64_t app_version;

@@ -28,7 +28,7 @@ static bool has_prefix(sy_text text, sy_text prefix) {
     return text.len >= prefix.len && memcmp(text.data, prefix.data, prefix.len) == 0;
 }
 
-/* SPEC NI-40: the value behind key, when *view is still unset. */
+/* SPEC NI-43: the value behind key, when *view is still unset. */
 static void take_view(sy_text entry, sy_text key, sy_text *view) {
     if (view->data == NULL && has_prefix(entry, key)) {
         *view = (sy_text){entry.data + key.len, entry.len - key.len};
@@ -56,16 +56,28 @@ static void take_field(sy_node_info *info, const sy_field *field, const uint8_t 
                        const uint8_t *end) {
     const sy_text text = ni_text_of(field);
     switch (field->number) {
-    case FIELD_ID: info->id = text; break;
-    case FIELD_LISTEN_ADDR: info->listen_addr = text; break;
-    case FIELD_NETWORK: info->network = text; break;
-    case FIELD_VERSION: info->version = text; break;
+    case FIELD_ID:
+        info->id = text;
+        break;
+    case FIELD_LISTEN_ADDR:
+        info->listen_addr = text;
+        break;
+    case FIELD_NETWORK:
+        info->network = text;
+        break;
+    case FIELD_VERSION:
+        info->version = text;
+        break;
     case FIELD_CHANNELS:
         info->channels = field->bytes.data;
         info->channel_count = field->bytes.len;
         break;
-    case FIELD_MONIKER: info->moniker = text; break;
-    default: take_other(info, text, start, end); break;
+    case FIELD_MONIKER:
+        info->moniker = text;
+        break;
+    default:
+        take_other(info, text, start, end);
+        break;
     }
 }
 

@@ -18,7 +18,7 @@ static bool text_equal(sy_text a, sy_text b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-/* Quotes text, cut so that what stands behind it in the detail is never lost. */
+/* Quotes text, cut so that what stands behind it in the detail is never lost.  SPEC NI-42 */
 static void quote(sy_detail *detail, sy_text text) {
     size_t shown = 0;
     size_t columns = 0;
@@ -66,7 +66,7 @@ static sy_err check_printable(sy_text text, sy_err err, sy_detail *detail) {
     return err;
 }
 
-/* SPEC NI-21 */
+/* SPEC NI-23 */
 static sy_err check_channel_count(const sy_node_info *info, sy_detail *detail) {
     if (info->channel_count > SY_NODE_INFO_CHANNELS_MAX) {
         sy_detail_set(detail, "%zu channels, at most %d", info->channel_count,
@@ -76,7 +76,7 @@ static sy_err check_channel_count(const sy_node_info *info, sy_detail *detail) {
     return SY_OK;
 }
 
-/* SPEC NI-22 */
+/* SPEC NI-24 */
 static sy_err check_channels_distinct(const sy_node_info *info, sy_detail *detail) {
     bool seen[256] = {false};
     for (size_t i = 0; i < info->channel_count; i++) {
@@ -90,13 +90,13 @@ static sy_err check_channels_distinct(const sy_node_info *info, sy_detail *detai
     return SY_OK;
 }
 
-/* SPEC NI-23 */
+/* SPEC NI-25 */
 static sy_err check_moniker(const sy_node_info *info, sy_detail *detail) {
     sy_detail_set(detail, "moniker");
     return check_printable(info->moniker, SY_ERR_NI_MONIKER, detail);
 }
 
-/* SPEC NI-24 */
+/* SPEC NI-26 */
 static sy_err check_other(const sy_node_info *info, sy_detail *detail) {
     ni_other_iter it;
     sy_text entry;
@@ -111,7 +111,7 @@ static sy_err check_other(const sy_node_info *info, sy_detail *detail) {
     return SY_OK;
 }
 
-/* SPEC NI-28 */
+/* SPEC NI-31 */
 static sy_err check_version_text(const sy_node_info *info, sy_detail *detail) {
     if (info->version.len == 0) {
         return SY_OK;
@@ -120,7 +120,7 @@ static sy_err check_version_text(const sy_node_info *info, sy_detail *detail) {
     return check_printable(info->version, SY_ERR_NI_VERSION_TEXT, detail);
 }
 
-/* SPEC NI-25 */
+/* SPEC NI-27 */
 static sy_err check_tx_index(const sy_node_info *info, sy_detail *detail) {
     const sy_text value = info->tx_index;
     if (value.len == 0 || text_equal(value, SY_TEXT("on")) || text_equal(value, SY_TEXT("off"))) {
@@ -132,7 +132,7 @@ static sy_err check_tx_index(const sy_node_info *info, sy_detail *detail) {
     return SY_ERR_NI_TX_INDEX;
 }
 
-/* SPEC NI-26 */
+/* SPEC NI-28 */
 static sy_err check_rpc_address(const sy_node_info *info, sy_detail *detail) {
     if (info->rpc_address.len == 0) {
         return SY_OK;
@@ -141,7 +141,7 @@ static sy_err check_rpc_address(const sy_node_info *info, sy_detail *detail) {
     return check_printable(info->rpc_address, SY_ERR_NI_RPC_ADDRESS, detail);
 }
 
-/* SPEC NI-29: the verdict comes from whoever parses addresses. */
+/* SPEC NI-32: the verdict comes from whoever parses addresses. */
 static sy_err check_listen(const sy_node_info *info, sy_err listen_err, sy_detail *detail) {
     if (listen_err == SY_OK) {
         return SY_OK;
@@ -192,8 +192,8 @@ static sy_err validate_proto(const sy_node_info *info, sy_err listen_err, sy_det
     return err;
 }
 
-sy_err sy_node_info_validate(sy_node_info_codec codec, const sy_node_info *info,
-                             sy_err listen_err, sy_detail *detail) {
+sy_err sy_node_info_validate(sy_node_info_codec codec, const sy_node_info *info, sy_err listen_err,
+                             sy_detail *detail) {
     SY_REQUIRE(listen_err == SY_OK || listen_err == SY_ERR_NI_LISTEN_ADDR);
 
     const sy_err err = codec == SY_NODE_INFO_AMINO ? validate_amino(info, listen_err, detail)
@@ -204,7 +204,7 @@ sy_err sy_node_info_validate(sy_node_info_codec codec, const sy_node_info *info,
     return err;
 }
 
-/* SPEC NI-20 */
+/* SPEC NI-22 */
 sy_err sy_node_info_check_id(const sy_node_info *info, const sy_node_id *authenticated,
                              sy_detail *detail) {
     char text[SY_NODE_ID_TEXT_CAP];
@@ -218,8 +218,8 @@ sy_err sy_node_info_check_id(const sy_node_info *info, const sy_node_id *authent
     return SY_ERR_NI_ID_MISMATCH;
 }
 
-/* The first part of a text of the form X.X.X; false when it has not exactly three parts.
- * SPEC NI-27 */
+/* The first part of a text of the form X.X.X; false when it has not exactly three parts.  What the
+ * parts are is not looked at, as in Tendermint: "0.22.8-abcd" is fine. */
 static bool version_major(sy_text version, sy_text *ret_major) {
     size_t dots = 0;
     size_t major_len = 0;
@@ -251,7 +251,7 @@ static sy_err check_versions(const sy_node_info *ours, const sy_node_info *their
         sy_detail_add(detail, ": not of the form X.X.X");
         return SY_ERR_NI_VERSION_FORM;
     }
-    /* SPEC NI-33 */
+    /* SPEC NI-36 */
     if (!text_equal(our_major, their_major)) {
         sy_detail_set(detail, "version ");
         quote(detail, theirs->version);
@@ -262,7 +262,7 @@ static sy_err check_versions(const sy_node_info *ours, const sy_node_info *their
     return SY_OK;
 }
 
-/* SPEC NI-34, NI-35 */
+/* SPEC NI-37, NI-38 */
 static sy_err check_block_version(const sy_node_info *ours, const sy_node_info *theirs,
                                   sy_detail *detail) {
     if (ours->block_version == theirs->block_version) {
@@ -274,7 +274,7 @@ static sy_err check_block_version(const sy_node_info *ours, const sy_node_info *
     return SY_ERR_NI_BLOCK_VERSION;
 }
 
-/* SPEC NI-36 */
+/* SPEC NI-39 */
 static sy_err check_network(const sy_node_info *ours, const sy_node_info *theirs,
                             sy_detail *detail) {
     if (text_equal(ours->network, theirs->network)) {
@@ -297,7 +297,7 @@ static void add_channels(sy_detail *detail, const sy_node_info *info) {
     sy_detail_add(detail, shown == 0 ? " none" : shown < info->channel_count ? " ..." : "");
 }
 
-/* SPEC NI-37 */
+/* SPEC NI-40 */
 static sy_err check_common_channel(const sy_node_info *ours, const sy_node_info *theirs,
                                    sy_detail *detail) {
     if (ours->channel_count == 0) {

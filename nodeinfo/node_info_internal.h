@@ -30,7 +30,7 @@ typedef struct ni_other_iter {
 void ni_other_begin(ni_other_iter *it, const sy_node_info *info);
 bool ni_other_next(ni_other_iter *it, sy_text *ret_entry);
 
-/* The text of a bytes field. */
+/* The text of a bytes field, exactly as it came.  SPEC NI-15 */
 static inline sy_text ni_text_of(const sy_field *field) {
     return (sy_text){(const char *)field->bytes.data, field->bytes.len};
 }

@@ -36,8 +36,7 @@ enum {
 
 static sy_err malformed(const sy_rd *rd, const uint8_t *data, const char *where,
                         sy_detail *detail) {
-    sy_detail_set(detail, "%sbyte %zu: %s", where, (size_t)(rd->pos - data),
-                  sy_strerror(rd->err));
+    sy_detail_set(detail, "%sbyte %zu: %s", where, (size_t)(rd->pos - data), sy_strerror(rd->err));
     return SY_ERR_NI_MALFORMED;
 }
 
@@ -63,10 +62,17 @@ static sy_err decode_versions(sy_bytes bytes, sy_node_info *info, sy_detail *det
             return err;
         }
         switch (field.number) {
-        case VERSION_P2P: info->p2p_version = field.varint; break;
-        case VERSION_BLOCK: info->block_version = field.varint; break;
-        case VERSION_APP: info->app_version = field.varint; break;
-        default: break;
+        case VERSION_P2P:
+            info->p2p_version = field.varint;
+            break;
+        case VERSION_BLOCK:
+            info->block_version = field.varint;
+            break;
+        case VERSION_APP:
+            info->app_version = field.varint;
+            break;
+        default:
+            break;
         }
     }
     return rd.err == SY_OK ? SY_OK : malformed(&rd, bytes.data, where, detail);
@@ -83,9 +89,14 @@ static sy_err decode_other(sy_bytes bytes, sy_node_info *info, sy_detail *detail
             return err;
         }
         switch (field.number) {
-        case OTHER_TX_INDEX: info->tx_index = ni_text_of(&field); break;
-        case OTHER_RPC_ADDRESS: info->rpc_address = ni_text_of(&field); break;
-        default: break;
+        case OTHER_TX_INDEX:
+            info->tx_index = ni_text_of(&field);
+            break;
+        case OTHER_RPC_ADDRESS:
+            info->rpc_address = ni_text_of(&field);
+            break;
+        default:
+            break;
         }
     }
     return rd.err == SY_OK ? SY_OK : malformed(&rd, bytes.data, where, detail);
@@ -101,6 +112,34 @@ static sy_err check_once(bool *seen, const char *name, sy_detail *detail) {
     return SY_OK;
 }
 
+/* A field other than the two messages; unknown ones are skipped. */
+static void take_scalar(sy_node_info *info, const sy_field *field) {
+    const sy_text text = ni_text_of(field);
+    switch (field->number) {
+    case FIELD_ID:
+        info->id = text;
+        break;
+    case FIELD_LISTEN_ADDR:
+        info->listen_addr = text;
+        break;
+    case FIELD_NETWORK:
+        info->network = text;
+        break;
+    case FIELD_VERSION:
+        info->version = text;
+        break;
+    case FIELD_CHANNELS:
+        info->channels = field->bytes.data;
+        info->channel_count = field->bytes.len;
+        break;
+    case FIELD_MONIKER:
+        info->moniker = text;
+        break;
+    default:
+        break;
+    }
+}
+
 /* SPEC NI-09, NI-10, NI-12 */
 sy_err ni_proto_decode(const uint8_t *data, size_t len, sy_node_info *info, sy_detail *detail) {
     bool versions_seen = false;
@@ -110,32 +149,18 @@ sy_err ni_proto_decode(const uint8_t *data, size_t len, sy_node_info *info, sy_d
     sy_rd_init(&rd, data, len);
     while (sy_rd_field(&rd, &field)) {
         sy_err err = check_type(&field, SY_WIRE_BYTES, FIELD_OTHER, "", detail);
-        if (err != SY_OK) {
-            return err;
-        }
-        switch (field.number) {
-        case FIELD_PROTOCOL_VERSION:
+        if (err == SY_OK && field.number == FIELD_PROTOCOL_VERSION) {
             err = check_once(&versions_seen, "protocol_version", detail);
             if (err == SY_OK) {
                 err = decode_versions(field.bytes, info, detail);
             }
-            break;
-        case FIELD_ID: info->id = ni_text_of(&field); break;
-        case FIELD_LISTEN_ADDR: info->listen_addr = ni_text_of(&field); break;
-        case FIELD_NETWORK: info->network = ni_text_of(&field); break;
-        case FIELD_VERSION: info->version = ni_text_of(&field); break;
-        case FIELD_CHANNELS:
-            info->channels = field.bytes.data;
-            info->channel_count = field.bytes.len;
-            break;
-        case FIELD_MONIKER: info->moniker = ni_text_of(&field); break;
-        case FIELD_OTHER:
+        } else if (err == SY_OK && field.number == FIELD_OTHER) {
             err = check_once(&other_seen, "other", detail);
             if (err == SY_OK) {
                 err = decode_other(field.bytes, info, detail);
             }
-            break;
-        default: break;
+        } else if (err == SY_OK) {
+            take_scalar(info, &field);
         }
         if (err != SY_OK) {
             return err;

@@ -42,7 +42,7 @@ SY_API void sy_node_key_wipe(sy_node_key *key);
  *   SY_ERR_KEY_FILE      not JSON, a member missing or malformed, base64 not of 64 bytes
  *   SY_ERR_KEY_TYPE      another key type
  *   SY_ERR_KEY_MISMATCH  the public half does not belong to the seed
- *   SY_ERR_NOMEM */
+ *   SY_ERR_NOMEM         (the JSON parser reports some failed allocations as a malformed file) */
 SY_API sy_err sy_node_key_decode_json(const char *text, size_t len, sy_node_key *ret_key,
                                       sy_detail *detail) SY_MUST_USE;
 

@@ -42,8 +42,7 @@ static sy_err check_type(const json_t *type, sy_detail *detail) {
 }
 
 /* SPEC ID-11, ID-12 */
-static sy_err key_of_value(const char *value, size_t len, sy_node_key *ret_key,
-                           sy_detail *detail) {
+static sy_err key_of_value(const char *value, size_t len, sy_node_key *ret_key, sy_detail *detail) {
     uint8_t secret[PRIVATE_LEN];
     sy_node_key key;
     size_t secret_len = 0;
@@ -63,8 +62,9 @@ static sy_err key_of_value(const char *value, size_t len, sy_node_key *ret_key,
     sy_node_key_from_seed(secret, &key);
     if (!sodium_is_zero(secret + SY_SEED_LEN, SY_PUBKEY_LEN) &&
         sodium_memcmp(secret + SY_SEED_LEN, key.pubkey, SY_PUBKEY_LEN) != 0) {
-        sy_detail_set(detail, "priv_key.value: bytes %d to %d are not the public key of the first "
-                              "%d",
+        sy_detail_set(detail,
+                      "priv_key.value: bytes %d to %d are not the public key of the first "
+                      "%d",
                       SY_SEED_LEN, PRIVATE_LEN - 1, SY_SEED_LEN);
         err = SY_ERR_KEY_MISMATCH;
     } else {
@@ -87,16 +87,20 @@ static json_t *string_member(const json_t *priv_key, const char *name, sy_detail
     return member;
 }
 
-/* Wipes every string below priv_key, in case the secret stands in the wrong member. */
+static void wipe_string(json_t *value) {
+    if (json_is_string(value)) {
+        /* jansson gives only a const view of the buffer that it owns. */
+        sodium_memzero((void *)(uintptr_t)json_string_value(value), json_string_length(value));
+    }
+}
+
+/* Wipes priv_key and every string below it, in case the secret stands in the wrong place. */
 static void wipe_strings(json_t *priv_key) {
     const char *name;
     json_t *member;
+    wipe_string(priv_key);
     json_object_foreach(priv_key, name, member) {
-        if (json_is_string(member)) {
-            /* jansson gives only a const view of the buffer that it owns. */
-            sodium_memzero((void *)(uintptr_t)json_string_value(member),
-                           json_string_length(member));
-        }
+        wipe_string(member);
     }
 }
 
@@ -131,7 +135,9 @@ sy_err sy_node_key_decode_json(const char *text, size_t len, sy_node_key *ret_ke
     json_error_t error;
     json_t *root = json_loadb(len == 0 ? "" : text, len, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
-        const bool no_memory = json_error_code(&error) == json_error_out_of_memory;
+        /* A failed allocation mostly leaves the place of the error unset. */
+        const bool no_memory =
+            json_error_code(&error) == json_error_out_of_memory || error.line < 0;
         if (!no_memory) {
             sy_detail_set(detail, "not JSON at line %d, column %d", error.line, error.column);
         }
