@@ -20,15 +20,16 @@ static uint16_t add(uint8_t id, sy_class traffic_class, int priority) {
                                           .priority = priority,
                                           .traffic_class = traffic_class,
                                           .send_queue_max = 1000,
+                                          .recv_message_max = (size_t)1 << 30,
                                           .send_queue_bytes_max = (size_t)1 << 30});
 }
 
 /* The next packet of the output; adds its bytes to the account of its channel. */
 static sy_packet next_packet(const run *r, size_t *at, uint64_t *bytes_of_id) {
     sy_packet packet;
-    cr_assert_eq(sy_packet_parse(f.config.codec, r->data + *at, r->len - *at, PAYLOAD, &packet,
-                                 NULL),
-                 SY_OK);
+    cr_assert_eq(
+        sy_packet_parse(f.config.codec, r->data + *at, r->len - *at, PAYLOAD, &packet, NULL),
+        SY_OK);
     cr_assert_eq(packet.kind, SY_PACKET_KIND_MSG);
     *at += packet.len;
     if (bytes_of_id != NULL) {
@@ -41,7 +42,7 @@ static sy_packet next_packet(const run *r, size_t *at, uint64_t *bytes_of_id) {
 /* All classes are busy all the time: in every window of 1 MiB, wherever it starts, each lower class
  * has its 5 %, and the highest what is left. */
 Test(mux_sched, every_class_keeps_its_share) {
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         fix_init(&f, codec, PAYLOAD);
         (void)add(0, SY_CLASS_BULK, 1);
         (void)add(1, SY_CLASS_NORMAL, 1);
@@ -152,7 +153,7 @@ Test(mux_sched, weights_are_met_within_a_packet) {
 
 /* SPEC-TEST MX-43 */
 Test(mux_sched, urgent_overtakes_within_one_packet) {
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         for (size_t start = 1; start < 3000; start += 97) {
             fix_init(&f, codec, PAYLOAD);
             const uint16_t bulk = add(0x40, SY_CLASS_BULK, 255);
