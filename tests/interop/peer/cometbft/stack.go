@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	cmtcfg "github.com/cometbft/cometbft/config"
@@ -26,9 +25,6 @@ type cmtStack struct {
 	key       *p2p.NodeKey
 	transport *p2p.MultiplexTransport
 	sw        *p2p.Switch
-
-	mu         sync.Mutex
-	persistent []string
 }
 
 func newStack(cfg *config) (stack, error) {
@@ -45,7 +41,6 @@ func newStack(cfg *config) (stack, error) {
 	if cfg.rate >= 0 {
 		s.p2pCfg.SendRate, s.p2pCfg.RecvRate = cfg.rate, cfg.rate
 	}
-	s.persistent = append(s.persistent, cfg.persistent...)
 	return s, nil
 }
 
@@ -121,7 +116,7 @@ func (s *cmtStack) start() error {
 		return err
 	}
 	book.AddOurAddress(addr)
-	if err := s.sw.AddPersistentPeers(s.persistent); err != nil {
+	if err := s.sw.AddPersistentPeers(s.cfg.persistent); err != nil {
 		return err
 	}
 	if err := s.transport.Listen(*addr); err != nil {
@@ -181,12 +176,22 @@ func (s *cmtStack) send(id string, ch byte, body []byte, try bool) error {
 	return nil
 }
 
-func (s *cmtStack) peers() []peerInfo {
-	var out []peerInfo
+func (s *cmtStack) peers() []string {
+	var out []string
 	for _, p := range listPeers(s.sw.Peers()) {
-		out = append(out, peerInfo{string(p.ID()), p.IsOutbound()})
+		out = append(out, string(p.ID()))
 	}
 	return out
+}
+
+func (s *cmtStack) running() int {
+	n := 0
+	for _, p := range listPeers(s.sw.Peers()) {
+		if p.IsRunning() {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *cmtStack) disconnect(id string) error {

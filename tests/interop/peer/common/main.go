@@ -8,7 +8,9 @@ package main
 
 import (
 	"bufio"
+	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -62,10 +64,14 @@ type config struct {
 	bookFile     string
 }
 
-type peerInfo struct {
-	id       string
-	outbound bool
-}
+// show is what to print instead of running.
+type show int
+
+const (
+	showNothing show = iota
+	showID
+	showKeyFile
+)
 
 // stack is the part that differs between releases.  Each method may be called from any goroutine.
 type stack interface {
@@ -75,7 +81,11 @@ type stack interface {
 	dial(addr string, persistent bool) error
 	// send returns an error that says why nothing was queued.
 	send(peerID string, channel byte, payload []byte, try bool) error
-	peers() []peerInfo
+	// peers lists the IDs in the switch's peer set.
+	peers() []string
+	// running counts the peers whose connection runs, in the set or not: a v0.22.8 switch can
+	// lose one from its set and go on talking to it.
+	running() int
 	disconnect(id string) error
 }
 
@@ -83,13 +93,13 @@ var errNoPeer = errors.New("no such peer")
 var errNotQueued = errors.New("the stack refused to queue it")
 
 func main() {
-	cfg, showID := parseFlags()
+	cfg, show := parseFlags()
 	s, err := newStack(cfg)
 	if err != nil {
 		fail(err)
 	}
-	if showID {
-		fmt.Println(s.id())
+	if show != showNothing {
+		showKey(cfg, s, show)
 		return
 	}
 	if err := s.start(); err != nil {
@@ -133,10 +143,23 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-func parseFlags() (*config, bool) {
+// showKey prints the ID, or what a node_key.json with this key holds.
+func showKey(cfg *config, s stack, what show) {
+	if what == showID {
+		fmt.Println(s.id())
+		return
+	}
+	if cfg.keySeed == nil {
+		fail(errors.New("--show-key needs --key-seed"))
+	}
+	value := base64.StdEncoding.EncodeToString(ed25519.NewKeyFromSeed(cfg.keySeed))
+	fmt.Printf(`{"priv_key":{"type":"tendermint/PrivKeyEd25519","value":"%s"}}`, value)
+}
+
+func parseFlags() (*config, show) {
 	cfg := &config{}
 	var channels, keySeed string
-	var showID bool
+	var wantID, wantKey bool
 	flag.StringVar(&cfg.laddr, "laddr", "127.0.0.1:0", "listen on `host:port`; port 0 takes a free one")
 	flag.StringVar(&cfg.moniker, "moniker", "peer", "moniker of NodeInfo")
 	flag.StringVar(&cfg.network, "network", "test", "network of NodeInfo")
@@ -159,7 +182,8 @@ func parseFlags() (*config, bool) {
 	flag.BoolVar(&cfg.pex, "pex", false, "run the PEX reactor on channel 00")
 	flag.BoolVar(&cfg.seedMode, "seed-mode", false, "run the PEX reactor as a seed")
 	flag.StringVar(&cfg.bookFile, "addr-book", "", "address book file (default: a temporary one)")
-	flag.BoolVar(&showID, "show-id", false, "print the node ID and exit")
+	flag.BoolVar(&wantID, "show-id", false, "print the node ID and exit")
+	flag.BoolVar(&wantKey, "show-key", false, "print node_key.json and exit")
 	flag.Parse()
 
 	if flag.NArg() != 0 {
@@ -177,19 +201,23 @@ func parseFlags() (*config, bool) {
 	if cfg.version == "" {
 		cfg.version = releaseVersion()
 	}
-	if cfg.bookFile == "" {
+	if cfg.bookFile == "" && !wantID && !wantKey {
 		dir, err := os.MkdirTemp("", "sy-peer-")
 		if err != nil {
 			fail(err)
 		}
 		cfg.bookFile = dir + "/addrbook.json"
 	}
-	if !showID {
-		if cfg.laddr, err = choosePort(cfg.laddr); err != nil {
-			fail(err)
-		}
+	switch {
+	case wantID:
+		return cfg, showID
+	case wantKey:
+		return cfg, showKeyFile
 	}
-	return cfg, showID
+	if cfg.laddr, err = choosePort(cfg.laddr); err != nil {
+		fail(err)
+	}
+	return cfg, showNothing
 }
 
 func parseChannels(text string) ([]byte, error) {
@@ -287,11 +315,9 @@ func runCommand(s stack, out *senders, name string, args []string) error {
 }
 
 func emitPeers(s stack) {
-	var ids []string
-	for _, p := range s.peers() {
-		ids = append(ids, p.id)
-	}
-	emit("peers", kv{"n", strconv.Itoa(len(ids))}, kv{"ids", strings.Join(ids, ",")})
+	ids := s.peers()
+	emit("peers", kv{"n", strconv.Itoa(len(ids))}, kv{"ids", strings.Join(ids, ",")},
+		kv{"running", strconv.Itoa(s.running())})
 }
 
 // senders has one goroutine per peer and channel, so that what a test sends on one channel stays
@@ -333,10 +359,7 @@ func (s *senders) queue(args []string, try bool) error {
 
 	targets := []string{args[0]}
 	if args[0] == "*" {
-		targets = nil
-		for _, p := range s.stack.peers() {
-			targets = append(targets, p.id)
-		}
+		targets = s.stack.peers()
 		if len(targets) == 0 {
 			return errNoPeer
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	tmcfg "github.com/tendermint/tendermint/config"
 	tmed25519 "github.com/tendermint/tendermint/crypto/ed25519"
@@ -25,6 +26,9 @@ type tmStack struct {
 	sw       *p2p.Switch
 	book     pex.AddrBook
 	listener p2p.Listener
+
+	mu   sync.Mutex
+	live map[p2p.Peer]bool // added to the reactor and not removed since
 }
 
 func newStack(cfg *config) (stack, error) {
@@ -38,7 +42,8 @@ func newStack(cfg *config) (stack, error) {
 	if cfg.keySeed != nil {
 		copy(priv[:], ed25519.NewKeyFromSeed(cfg.keySeed))
 	}
-	s := &tmStack{cfg: cfg, key: &p2p.NodeKey{PrivKey: priv}, p2pCfg: tmcfg.DefaultP2PConfig()}
+	s := &tmStack{cfg: cfg, key: &p2p.NodeKey{PrivKey: priv}, p2pCfg: tmcfg.DefaultP2PConfig(),
+		live: map[p2p.Peer]bool{}}
 	s.p2pCfg.AllowDuplicateIP = cfg.allowDupIP
 	s.p2pCfg.AddrBookStrict = false
 	s.p2pCfg.UPNP = false
@@ -116,8 +121,25 @@ func (s *tmStack) dial(text string, persistent bool) error {
 	return s.sw.DialPeerWithAddress(addr, persistent)
 }
 
+// peer finds a peer also when the switch has lost it: of two connections that pass the duplicate
+// check at the same moment, the second one's removal, which goes by ID, drops the first from the
+// set while that one runs on.
+func (s *tmStack) peer(id string) p2p.Peer {
+	if p := s.sw.Peers().Get(p2p.ID(id)); p != nil {
+		return p
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.live {
+		if string(p.ID()) == id && p.IsRunning() {
+			return p
+		}
+	}
+	return nil
+}
+
 func (s *tmStack) send(id string, ch byte, body []byte, try bool) error {
-	peer := s.sw.Peers().Get(p2p.ID(id))
+	peer := s.peer(id)
 	if peer == nil {
 		return errNoPeer
 	}
@@ -133,16 +155,28 @@ func (s *tmStack) send(id string, ch byte, body []byte, try bool) error {
 	return nil
 }
 
-func (s *tmStack) peers() []peerInfo {
-	var out []peerInfo
+func (s *tmStack) peers() []string {
+	var out []string
 	for _, p := range s.sw.Peers().List() {
-		out = append(out, peerInfo{string(p.ID()), p.IsOutbound()})
+		out = append(out, string(p.ID()))
 	}
 	return out
 }
 
+func (s *tmStack) running() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for p := range s.live {
+		if p.IsRunning() {
+			n++
+		}
+	}
+	return n
+}
+
 func (s *tmStack) disconnect(id string) error {
-	peer := s.sw.Peers().Get(p2p.ID(id))
+	peer := s.peer(id)
 	if peer == nil {
 		return errNoPeer
 	}
@@ -170,6 +204,9 @@ func (r *tmReactor) GetChannels() []*conn.ChannelDescriptor {
 }
 
 func (r *tmReactor) AddPeer(p p2p.Peer) {
+	r.stack.mu.Lock()
+	r.stack.live[p] = true
+	r.stack.mu.Unlock()
 	info := p.NodeInfo()
 	emit("peer_added", kv{"id", string(p.ID())}, kv{"outbound", strconv.FormatBool(p.IsOutbound())},
 		kv{"channels", fmt.Sprintf("%x", []byte(info.Channels))}, kv{"version", info.Version},
@@ -177,6 +214,9 @@ func (r *tmReactor) AddPeer(p p2p.Peer) {
 }
 
 func (r *tmReactor) RemovePeer(p p2p.Peer, reason interface{}) {
+	r.stack.mu.Lock()
+	delete(r.stack.live, p)
+	r.stack.mu.Unlock()
 	emitRemoved(string(p.ID()), reason)
 }
 
