@@ -111,7 +111,6 @@ def stamp_of(name, go_version):
 
 def run(cmd, cwd):
     env = dict(os.environ, GOWORK="off", CGO_ENABLED="0")
-    env.pop("GOFLAGS", None)
     subprocess.run(cmd, cwd=cwd, env=env, check=True, stdout=sys.stderr)
 
 
