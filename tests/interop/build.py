@@ -97,8 +97,9 @@ def outputs(name):
 def release(name):
     """The pinned release as go.mod has it; a replacement wins over what it replaces."""
     text = (HERE / name / "go.mod").read_text()
+    module = "(?:%s|%s)" % (re.escape(TM), re.escape(CMT))
     m = re.search(r"^replace \S+ => \S+ (v\S+)", text, re.M) \
-        or re.search(r"^\s*(?:require )?(?:%s|%s) (v\S+)" % (re.escape(TM), re.escape(CMT)), text, re.M)
+        or re.search(r"^\s*(?:require )?%s (v\S+)" % module, text, re.M)
     return m[1]
 
 
@@ -129,7 +130,8 @@ def patch_copy(folder):
     text = path.read_text()
     if text.count(head) != 1:
         raise SystemExit("interop: %s is not the file that this recipe knows" % path)
-    path.write_text(text.replace(head, head + "\tif valSet == nil {\n\t\tvalSet = NewValidatorSet(nil)\n\t}\n"))
+    guard = "\tif valSet == nil {\n\t\tvalSet = NewValidatorSet(nil)\n\t}\n"
+    path.write_text(text.replace(head, head + guard))
 
 
 def build(name, go):
@@ -163,8 +165,8 @@ def ensure(name, go, go_version):
         stamp_file.parent.mkdir(parents=True, exist_ok=True)
         stamp_file.write_text(stamp)
     note = "up to date" if fresh else "built in %.0f s" % (time.monotonic() - started)
-    print("%-16s %-9s %-12s %s" % (name, release(name), note, " ".join(o.name for o in outputs(name))),
-          flush=True)
+    programs = " ".join(o.name for o in outputs(name))
+    print("%-16s %-9s %-12s %s" % (name, release(name), note, programs), flush=True)
 
 
 def main():
@@ -191,7 +193,8 @@ def main():
         try:
             ensure(name, *found)
         except subprocess.CalledProcessError as e:
-            print("interop: building %s failed: %s" % (name, " ".join(map(str, e.cmd))), file=sys.stderr)
+            print("interop: building %s failed: %s" % (name, " ".join(map(str, e.cmd))),
+                  file=sys.stderr)
             return 1
     return 0
 

@@ -56,11 +56,9 @@ def free_port():
 
 def payload(seed, length):
     """The bytes that a seed and a length stand for, as the Go programs make them."""
-    out, block = [], 0
-    while block * 32 < length:
-        out.append(hashlib.sha256(seed.to_bytes(8, "little") + block.to_bytes(8, "little")).digest())
-        block += 1
-    return b"".join(out)[:length]
+    head, blocks = seed.to_bytes(8, "little"), (length + 31) // 32
+    return b"".join(hashlib.sha256(head + n.to_bytes(8, "little")).digest()
+                    for n in range(blocks))[:length]
 
 
 def digest(data):
@@ -106,7 +104,8 @@ class Process:
 
     def __init__(self, name, cmd, log_dir, env=None):
         self.name, self.cmd = name, [str(c) for c in cmd]
-        self.out_path, self.err_path = Path(log_dir) / (name + ".out"), Path(log_dir) / (name + ".err")
+        self.out_path = Path(log_dir) / (name + ".out")
+        self.err_path = Path(log_dir) / (name + ".err")
         self.events, self.changed = [], threading.Condition()
         with open(self.err_path, "ab") as err:
             err.write(("$ %s\n" % " ".join(self.cmd)).encode())
@@ -137,7 +136,8 @@ class Process:
 
     def error(self, text):
         tail = "".join("\n    %s" % e.line for e in self.events[-8:])
-        return InteropError("%s: %s\n  log: %s\n  last events:%s" % (self.name, text, self.err_path, tail))
+        return InteropError("%s: %s\n  log: %s\n  last events:%s"
+                            % (self.name, text, self.err_path, tail))
 
     def mark(self):
         """A position in the list of events, for the since= of the other calls."""
@@ -159,9 +159,11 @@ class Process:
                 since = len(self.events)
                 left = deadline - time.monotonic()
                 if not self.reader.is_alive():
-                    raise self.error("ended (status %s) without the event %s %s" % (self.child.poll(), name, fields))
+                    raise self.error("ended (status %s) without the event %s %s"
+                                     % (self.child.poll(), name, fields))
                 if left <= 0:
-                    raise self.error("no event %s %s within %.1f s" % (name, fields, timeout * SCALE))
+                    raise self.error("no event %s %s within %.1f s"
+                                     % (name, fields, timeout * SCALE))
                 self.changed.wait(min(left, 0.5))
 
     def never(self, name, seconds, since=0, **fields):
@@ -191,7 +193,7 @@ class Process:
         self._close()
 
     def stop(self, timeout=10.0):
-        """Asks it to end; returns its exit status.  One that does not end is killed and reported."""
+        """Asks it to end; returns its exit status.  One that does not is killed and reported."""
         if self.alive():
             self.child.send_signal(signal.SIGTERM)
         try:
@@ -247,7 +249,8 @@ class Peer(Process):
         self.wait("dial_ok", timeout, since, addr=full_addr)
 
     def send(self, peer_id, channel, length, seed, count=None):
-        self.command("send %s %02x %d %d%s" % (peer_id, channel, length, seed, " %d" % count if count else ""))
+        line = "send %s %02x %d %d" % (peer_id, channel, length, seed)
+        self.command(line + (" %d" % count if count else ""))
 
     def wait_message(self, peer_id, channel, length, seed, timeout=10, since=0):
         """The event of a message that has exactly the bytes of (seed, length)."""

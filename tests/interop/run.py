@@ -69,7 +69,8 @@ def run_theme(theme, pattern, report):
     result = unittest.TextTestRunner(resultclass=Result, verbosity=2).run(suite)
     skipped = [(t.id(), why) for t, why in result.skipped]
     passed = [n for n in result.names if n not in result.bad and n not in {s for s, _ in skipped}]
-    Path(report).write_text(json.dumps(dict(passed=len(passed), failed=sorted(result.bad), skipped=skipped)))
+    counts = dict(passed=len(passed), failed=sorted(result.bad), skipped=skipped)
+    Path(report).write_text(json.dumps(counts))
 
 
 def launch(theme, args, folder):
@@ -85,8 +86,8 @@ def launch(theme, args, folder):
     try:
         counts = json.loads(report.read_text())
     except (OSError, ValueError):
-        counts = dict(passed=0, failed=["test_%s: the process ended with status %d" % (theme, done.returncode)],
-                      skipped=[])
+        what = "test_%s: the process ended with status %d" % (theme, done.returncode)
+        counts = dict(passed=0, failed=[what], skipped=[])
     print("==== %s (%.0f s)\n%s" % (theme, time.monotonic() - started, done.stdout), flush=True)
     return counts
 
@@ -109,9 +110,10 @@ def main():
     if built != 0:
         print("0 passed, %d failed, 0 skipped" % (built != 77))
         return built
-    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(LANES) as pool:
-        jobs = [pool.submit(launch, t, args, folder) for t in THEMES if not args.themes or t in args.themes]
-        counts = [j.result() for j in jobs]
+    themes = [t for t in THEMES if not args.themes or t in args.themes]
+    with tempfile.TemporaryDirectory() as folder:
+        with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
+            counts = list(pool.map(lambda t: launch(t, args, folder), themes))
 
     for c in counts:
         for name, why in c["skipped"]:
@@ -119,8 +121,9 @@ def main():
     for c in counts:
         for name in c["failed"]:
             print("failed: %s" % name)
-    passed, failed, skipped = (sum(n) for n in zip(*((c["passed"], len(c["failed"]), len(c["skipped"]))
-                                                     for c in counts)))
+    passed = sum(c["passed"] for c in counts)
+    failed = sum(len(c["failed"]) for c in counts)
+    skipped = sum(len(c["skipped"]) for c in counts)
     print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
     return 1 if failed or not passed else 0
 

@@ -3,8 +3,8 @@
 
 Yard starts it on a home of its own.  It echoes on the channels that it is given, dials its
 persistent peers, and tells in its log why it refused someone.  StandIn offers the same with one of
-the real peers in yard's place: with SY_INTEROP_SUBJECT=standin the suite examines itself, Go against
-Go, so that a test that fails for yard is known to be able to pass.
+the real peers in yard's place: with SY_INTEROP_SUBJECT=standin the suite examines itself, Go
+against Go, so that a test that fails for yard is known to be able to pass.
 """
 
 import json
@@ -20,6 +20,7 @@ from harness import (NETWORK, InteropError, InteropTest, Peer, Process, SCALE, S
 STAND_IN = os.environ.get("SY_INTEROP_SUBJECT", "yard") == "standin"
 STAND_IN_STACK = {"tendermint": "tendermint-0.22", "cometbft": "cometbft-v0.38"}
 PROFILES = ("tendermint", "cometbft")
+CHANNELS = (0x20, 0x21, 0x80, 0xff)
 
 # What each kind of refusal looks like in a log: the code of yard, or its text, or the text of the
 # Go implementations.
@@ -28,7 +29,7 @@ REFUSALS = {
     "version": r"NI_VERSION_MAJOR|major version",
     "block": r"NI_BLOCK_VERSION|block (protocol )?version",
     "channels": r"NI_NO_COMMON_CHANNEL|no common channel",
-    "wrong-id": r"\bID_MISMATCH|is not the dialed ID|dialed ID .* mismatch|Failed to authenticate peer",
+    "wrong-id": r"\bID_MISMATCH|is not the dialed ID|dialed ID .* mismatch|Failed to authenticate",
     "self": r"\bSELF\b|to ourselves|\bself\b",
     "duplicate": r"DUPLICATE_ID|CROSSED|already connected|duplicate",
 }
@@ -38,8 +39,7 @@ def yard_path():
     path = os.environ.get("SY_YARD")
     if path:
         return path
-    top = Path(os.environ["SY_BUILD_DIR"]).resolve() if os.environ.get("SY_BUILD_DIR") else build_dir().parent
-    return str(top / "bin" / "yard")
+    return str(build_dir().parent / "bin" / "yard")
 
 
 def toml_list(values):
@@ -49,7 +49,7 @@ def toml_list(values):
 class Yard(Process):
     """A running `yard start`."""
 
-    def __init__(self, name, log_dir, *, network=NETWORK, profiles=PROFILES, channels=(0x20, 0x21, 0x80, 0xff),
+    def __init__(self, name, log_dir, *, network=NETWORK, profiles=PROFILES, channels=CHANNELS,
                  persistent=(), port=0, key_seed=None, extra=()):
         self.home = Path(log_dir) / (name + "-home")
         if not self.home.exists():
@@ -57,7 +57,8 @@ class Yard(Process):
         if key_seed:
             (self.home / "config" / "node_key.json").write_text(node_key_json(key_seed))
         cmd = [yard_path(), "start", "--home", self.home, "--moniker", name,
-               "--p2p.laddr", "tcp://127.0.0.1:%d" % port, "--p2p.persistent_peers", ",".join(persistent),
+               "--p2p.laddr", "tcp://127.0.0.1:%d" % port,
+               "--p2p.persistent_peers", ",".join(persistent),
                "--p2p.allow_duplicate_ip", "true", "--p2p.addr_book_strict", "false",
                "--profiles", toml_list(profiles), "--echo_channels", toml_list(channels),
                "--log_level", "info"]
@@ -76,7 +77,7 @@ class Yard(Process):
         try:
             done = subprocess.run(cmd, capture_output=True, text=True, timeout=timeout * SCALE)
         except FileNotFoundError:
-            raise InteropError("%s does not exist; build yard first, or name it in SY_YARD" % cmd[0])
+            raise InteropError("%s does not exist; build yard, or name it in SY_YARD" % cmd[0])
         if args[0] != "probe" and done.returncode != 0:
             raise InteropError("%s: status %d\n%s" % (" ".join(cmd), done.returncode, done.stderr))
         return done
@@ -89,13 +90,16 @@ class Yard(Process):
         """Waits for a line of the log that tells this refusal and contains one of these texts."""
         pattern = re.compile(REFUSALS[kind], re.I)
 
+        def tells(line):
+            return not line.startswith("$ ") and pattern.search(line) \
+                and (not about or any(a in line for a in about))
+
         def seen():
-            for line in (self.log_text() + self.out_path.read_text(errors="replace")).splitlines():
-                if not line.startswith("$ ") and pattern.search(line) and (not about or any(a in line for a in about)):
-                    return line
-            return None
+            text = self.log_text() + self.out_path.read_text(errors="replace")
+            return next(filter(tells, text.splitlines()), None)
+        what = "%s logs a refusal of the kind %r about %s" % (self.name, kind, about)
         try:
-            return wait_until("%s logs a refusal of the kind %r about %s" % (self.name, kind, about), seen, timeout)
+            return wait_until(what, seen, timeout)
         except InteropError as e:
             raise InteropError("%s\n  log: %s" % (e, self.err_path))
 
@@ -106,8 +110,8 @@ class Yard(Process):
         try:
             return done.returncode, json.loads(done.stdout)
         except ValueError:
-            raise InteropError("yard probe %s: status %d, standard output is not JSON: %r\n%s"
-                               % (full_addr, done.returncode, done.stdout[:300], done.stderr[-1000:]))
+            raise InteropError("yard probe %s: status %d, standard output is not JSON: %r\n%s" % (
+                full_addr, done.returncode, done.stdout[:300], done.stderr[-1000:]))
 
     def finish(self):
         """The end of a test: it must still run and must end cleanly when asked."""
@@ -132,7 +136,7 @@ class StandIn(Peer):
         # Go does not always name the peer that it refuses.
         return Yard.wait_refusal(self, kind, (), timeout)
 
-    def __init__(self, name, log_dir, *, network=NETWORK, profiles=PROFILES, channels=(0x20, 0x21, 0x80, 0xff),
+    def __init__(self, name, log_dir, *, network=NETWORK, profiles=PROFILES, channels=CHANNELS,
                  persistent=(), port=0, key_seed=None, extra=()):
         if len(profiles) != 1:
             raise InteropError("a stand-in speaks one profile only")

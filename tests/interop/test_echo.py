@@ -19,6 +19,7 @@ def sizes_of(channel):
     return SIZES
 
 
+# SPEC-TEST MX-20, MX-21, MX-22, MX-23, MX-24, MX-25
 class EchoTest(SubjectTest):
     def check_echo(self, peer, subject):
         # 0 bytes on an idle connection: the Go sender can lose an empty message otherwise
@@ -36,14 +37,14 @@ class EchoTest(SubjectTest):
         for channel, size in expected:
             peer.send(subject.id, channel, size, 1000 * channel + size % 997)
         for channel, size in expected:
-            peer.wait_message(subject.id, channel, size, 1000 * channel + size % 997, timeout=30, since=since)
+            peer.wait_message(subject.id, channel, size, 1000 * channel + size % 997, 30, since)
 
         # each came back once, in the order of its channel
         messages = peer.find("message", since)
         self.assertEqual(len(messages), len(expected))
         for channel in CHANNELS:
             got = [int(e["len"]) for e in messages if e["ch"] == "0x%02x" % channel]
-            self.assertEqual(got, [n for c, n in expected if c == channel], "channel 0x%02x" % channel)
+            self.assertEqual(got, [n for c, n in expected if c == channel], "on 0x%02x" % channel)
 
         # and many small ones
         since = peer.mark()

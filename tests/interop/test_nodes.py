@@ -10,7 +10,7 @@ import time
 import unittest
 
 from harness import STACKS, wait_until
-from subject import STAND_IN, SubjectTest, Yard
+from subject import PROFILES, STAND_IN, SubjectTest, Yard
 
 HOLD = 127  # seconds; a node pings every 60
 CONSENSUS_STATE = 0x20
@@ -18,23 +18,24 @@ ROUND_STEP = 20  # bytes; the least that a node says at once, and more than a pi
 
 
 class NodesTest(SubjectTest):
-    def subjects(self, name, **kw):
-        """What the nodes meet: one of us, or one stand-in per profile."""
+    def subjects(self, name, nodes=()):
+        """What the nodes meet, by profile: one of us for both, or one stand-in each."""
         if not STAND_IN:
-            one = self.subject(name, channels=(CONSENSUS_STATE,), **kw)
-            return {"tendermint": one, "cometbft": one}
-        addrs = kw.pop("persistent", [])
-        return {p: self.subject(name, profile=p, channels=(CONSENSUS_STATE,),
-                                persistent=[a for a, q in addrs if q == p], **kw)
-                for p in ("tendermint", "cometbft")}
+            one = self.subject(name, channels=(CONSENSUS_STATE,),
+                               persistent=[n.full_addr for n in nodes])
+            return {profile: one for profile in PROFILES}
+        return {profile: self.subject(name, profile=profile, channels=(CONSENSUS_STATE,),
+                                      persistent=[n.full_addr for n in nodes
+                                                  if n.profile == profile])
+                for profile in PROFILES}
 
     def test_listed_and_fed_past_two_pings(self):
         dialed = self.subjects("yard-dialed")
-        nodes = [self.node(stack, persistent=[dialed[p].full_addr]) for stack, (_, p) in STACKS.items()]
+        nodes = [self.node(stack, persistent=[dialed[profile].full_addr])
+                 for stack, (_, profile) in STACKS.items()]
         for node in nodes:
             node.wait_ready()
-        addrs = [(n.full_addr, n.profile) for n in nodes] if STAND_IN else [n.full_addr for n in nodes]
-        dialer = self.subjects("yard-dialer", persistent=addrs)
+        dialer = self.subjects("yard-dialer", nodes=nodes)
 
         # node -> direction -> when the node's monitor of that connection began
         born = {}
@@ -42,7 +43,7 @@ class NodesTest(SubjectTest):
             for subject, outbound in ((dialed[node.profile], True), (dialer[node.profile], False)):
                 entry = wait_until("%s lists %s" % (node.name, subject.name),
                                    lambda: node.peer_entry(subject.id), 20, 0.2)
-                self.assertEqual(entry["is_outbound"], outbound, "%s about %s" % (node.name, subject.name))
+                self.assertEqual(entry["is_outbound"], outbound, node.name)
                 self.assertEqual(entry["node_info"]["moniker"], subject.name)
                 born[node.name, outbound] = entry["connection_status"]["SendMonitor"]["Start"]
 

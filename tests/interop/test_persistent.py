@@ -9,12 +9,13 @@ from subject import SubjectTest
 
 
 class PersistentTest(SubjectTest):
-    def check(self, stack, ways):
-        peer = self.peer(stack)
-        subject = self.subject(profile=STACKS[stack][1], persistent=[peer.full_addr])
-        peer.wait("peer_added", id=subject.id)
-        for way in ways:
+    # SPEC-TEST SW-40, SW-41
+    def check(self, stack):
+        for way in ("crash", "orderly"):
             with self.subTest(way=way):
+                peer = self.peer(stack)
+                subject = self.subject(profile=STACKS[stack][1], persistent=[peer.full_addr])
+                peer.wait("peer_added", id=subject.id)
                 if way == "crash":
                     peer.kill()
                 else:
@@ -35,10 +36,10 @@ class PersistentTest(SubjectTest):
 
     def back(self, stack):
         self.yard_only("Go waits 5 to 8 s between its attempts")
-        self.check(stack, ("crash", "orderly"))
+        self.check(stack)
 
     def test_they_are_persistent_for_us_and_we_restart(self):
-        """The other way round: we crash and return, and the Go peer that dials us finds us again."""
+        """The other way round: we crash and return, and the Go peer that dials us finds us."""
         for stack in ("tendermint-0.22", "cometbft-v0.40"):
             with self.subTest(stack=stack):
                 profile = STACKS[stack][1]

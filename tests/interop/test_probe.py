@@ -37,7 +37,8 @@ class ProbeTest(SubjectTest):
         for stack, (_, profile) in STACKS.items():
             with self.subTest(stack=stack):
                 peer = self.peer(stack)
-                status, doc = Yard.probe(peer.full_addr, "--chain-id", NETWORK, "--profile", profile)
+                status, doc = Yard.probe(peer.full_addr, "--chain-id", NETWORK,
+                                         "--profile", profile)
                 self.accepted(status, doc, peer, profile)
 
     def refused(self, code, stage, full_addr, *args):
@@ -59,8 +60,8 @@ class ProbeTest(SubjectTest):
         for stack in STACKS:
             with self.subTest(stack=stack):
                 peer = self.peer(stack)
-                self.refused("ID_MISMATCH", "identity", "%s@%s" % (other, peer.addr), "--chain-id", NETWORK,
-                             "--profile", STACKS[stack][1])
+                self.refused("ID_MISMATCH", "identity", "%s@%s" % (other, peer.addr),
+                             "--chain-id", NETWORK, "--profile", STACKS[stack][1])
 
     def test_nobody_listens(self):
         with socket.socket() as s:
@@ -78,10 +79,13 @@ class ProbeTest(SubjectTest):
         """Told the chain id, it does not mirror versions, and both sides refuse."""
         for stack, (_, profile) in STACKS.items():
             with self.subTest(stack=stack):
-                option, code = {"tendermint": (["--version", "1.22.8"], "NI_VERSION_MAJOR"),
-                                "cometbft": (["--block-version", "12"], "NI_BLOCK_VERSION")}[profile]
+                if profile == "tendermint":
+                    option, code = ["--version", "1.22.8"], "NI_VERSION_MAJOR"
+                else:
+                    option, code = ["--block-version", "12"], "NI_BLOCK_VERSION"
                 peer = self.peer(stack, extra=option)
-                self.refused(code, "node_info", peer.full_addr, "--chain-id", NETWORK, "--profile", profile)
+                self.refused(code, "node_info", peer.full_addr, "--chain-id", NETWORK,
+                             "--profile", profile)
                 peer.wait("inbound_refused")
 
 

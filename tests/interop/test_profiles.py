@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One listener serves both Tendermint profiles at the same time, and a dialer finds the right one."""
+"""One listener serves both Tendermint profiles at once, and a dialer finds the right one."""
 
 import unittest
 
@@ -17,9 +17,10 @@ class ProfilesTest(SubjectTest):
         for i, peer in enumerate(peers):
             for channel in (0x20, 0x80):
                 for size in (1 << 20, 77):
-                    peer.wait_message(subject.id, channel, size, 10 * i + channel, timeout=30, since=marks[i])
+                    peer.wait_message(subject.id, channel, size, 10 * i + channel, 30, marks[i])
             self.assertEqual(peer.find("peer_removed"), [])
 
+    # SPEC-TEST PR-01, PR-02
     def test_they_dial_one_listener(self):
         subject = self.subject()
         peers = [self.peer(stack, dial=[subject.full_addr]) for stack in STACKS]
@@ -27,6 +28,7 @@ class ProfilesTest(SubjectTest):
             peer.wait("peer_added", id=subject.id, outbound="true")
         self.check_all_echo(subject, peers)
 
+    # SPEC-TEST PR-08, PR-10
     def test_we_dial_and_find_the_profile(self):
         """The first attempt at a peer may use the wrong profile; the second then uses the other."""
         peers = [self.peer(stack) for stack in STACKS]
@@ -35,6 +37,7 @@ class ProfilesTest(SubjectTest):
             peer.wait("peer_added", 15, id=subject.id, outbound="false")
         self.check_all_echo(subject, peers)
 
+    # SPEC-TEST PR-03
     def test_profile_not_allowed(self):
         """A listener with one profile refuses the other and goes on serving its own."""
         for allowed, stack, other in (("tendermint", "tendermint-0.22", "cometbft-v0.38"),

@@ -11,6 +11,7 @@ import unittest
 from harness import STACKS, id_of_seed, key_seed
 from subject import REFUSALS, SubjectTest
 
+# SPEC-TEST NI-36, NI-37, NI-39, NI-40
 # rule -> (options of the Go peer, kind of refusal, profiles)
 RULES = {
     "network": (dict(network="other-net"), "network", ("tendermint", "cometbft")),
@@ -19,6 +20,7 @@ RULES = {
     "common_channel": (dict(channels="77"), "channels", ("tendermint", "cometbft")),
 }
 
+# SPEC-TEST NI-29, NI-36, NI-38
 # differences that refuse nobody
 HARMLESS = {
     "minor_version": (["--version", "0.99.1"], ("tendermint",)),
@@ -31,7 +33,8 @@ HARMLESS = {
 
 class RefusalTest(SubjectTest):
     def assertKind(self, kind, text):
-        self.assertTrue(re.search(REFUSALS[kind], text, re.I), "not a refusal of the kind %r: %s" % (kind, text))
+        self.assertTrue(re.search(REFUSALS[kind], text, re.I),
+                        "not a refusal of the kind %r: %s" % (kind, text))
 
     def check_echo(self, peer, subject, seed):
         since = peer.mark()
@@ -63,6 +66,7 @@ class RefusalTest(SubjectTest):
         if not peer.find("dial_failed"):
             peer.wait("peer_removed", id=subject.id)
 
+    # SPEC-TEST SW-10
     def wrong_id_we_dial(self, stack):
         peer = self.peer(stack)
         other = id_of_seed(key_seed(99))
@@ -79,6 +83,7 @@ class RefusalTest(SubjectTest):
         peer.dial_until_ok(subject.full_addr)
         self.check_echo(peer, subject, 1)
 
+    # SPEC-TEST SW-11
     def self_they_dial(self, stack):
         """A peer with our own key is we, wherever it runs."""
         subject = self.subject(profile=STACKS[stack][1], key_seed=key_seed(1))
@@ -91,11 +96,13 @@ class RefusalTest(SubjectTest):
 
     def self_we_dial(self, stack):
         peer = self.peer(stack, key_seed=key_seed(1))
-        subject = self.subject(profile=STACKS[stack][1], key_seed=key_seed(1), persistent=[peer.full_addr])
+        subject = self.subject(profile=STACKS[stack][1], key_seed=key_seed(1),
+                               persistent=[peer.full_addr])
         subject.wait_refusal("self")
         self.assertTrue(subject.alive())
         self.assertEqual(peer.find("peer_added"), [])
 
+    # SPEC-TEST SW-32
     def duplicate_they_dial(self, stack):
         subject = self.subject(profile=STACKS[stack][1])
         first = self.peer(stack, key_seed=key_seed(2), dial=[subject.full_addr])
@@ -114,7 +121,8 @@ class RefusalTest(SubjectTest):
         first = self.subject(profile=profile, key_seed=key_seed(3), persistent=[peer.full_addr])
         peer.wait("peer_added")
         self.check_echo(peer, first, 4)
-        self.subject(name="yard-twin", profile=profile, key_seed=key_seed(3), persistent=[peer.full_addr])
+        self.subject(name="yard-twin", profile=profile, key_seed=key_seed(3),
+                     persistent=[peer.full_addr])
         self.assertKind("duplicate", peer.wait("inbound_refused")["error"])
         self.check_echo(peer, first, 5)
         self.assertEqual(peer.find("peer_removed"), [])
@@ -124,7 +132,8 @@ class RefusalTest(SubjectTest):
         """They refuse our ID after the handshake: we are told by a close and do not give up."""
         subject_key = key_seed(4)
         peer = self.peer(stack, extra=["--refuse-id", id_of_seed(subject_key)])
-        subject = self.subject(profile=STACKS[stack][1], key_seed=subject_key, persistent=[peer.full_addr])
+        subject = self.subject(profile=STACKS[stack][1], key_seed=subject_key,
+                               persistent=[peer.full_addr])
         for _ in range(2):
             since = peer.mark()
             peer.wait("inbound_refused", 15, since)
@@ -143,7 +152,8 @@ class RefusalTest(SubjectTest):
 def add_tests():
     def add(name, stack, method, *args):
         word = stack.replace("-", "_").replace(".", "_")
-        setattr(RefusalTest, "test_%s_%s" % (name, word), lambda self: getattr(self, method)(stack, *args))
+        setattr(RefusalTest, "test_%s_%s" % (name, word),
+                lambda self: getattr(self, method)(stack, *args))
 
     for stack, (_, profile) in STACKS.items():
         for rule, (_, _, profiles) in RULES.items():
@@ -153,8 +163,9 @@ def add_tests():
         for name, (_, profiles) in HARMLESS.items():
             if profile in profiles:
                 add("accepted_" + name, stack, "harmless", name)
-        for method in ("no_channels_of_theirs", "wrong_id_we_dial", "wrong_id_they_dial", "self_they_dial",
-                       "self_we_dial", "duplicate_they_dial", "duplicate_we_dial", "refused_by_their_filter"):
+        for method in ("no_channels_of_theirs", "wrong_id_we_dial", "wrong_id_they_dial",
+                       "self_they_dial", "self_we_dial", "duplicate_they_dial",
+                       "duplicate_we_dial", "refused_by_their_filter"):
             add(method, stack, method)
 
 

@@ -160,10 +160,10 @@ func parseFlags() (*config, show) {
 	cfg := &config{}
 	var channels, keySeed string
 	var wantID, wantKey bool
-	flag.StringVar(&cfg.laddr, "laddr", "127.0.0.1:0", "listen on `host:port`; port 0 takes a free one")
+	flag.StringVar(&cfg.laddr, "laddr", "127.0.0.1:0", "listen on `host:port`, 0 is a free one")
 	flag.StringVar(&cfg.moniker, "moniker", "peer", "moniker of NodeInfo")
 	flag.StringVar(&cfg.network, "network", "test", "network of NodeInfo")
-	flag.StringVar(&cfg.version, "version", "", "software version of NodeInfo (default: the release's)")
+	flag.StringVar(&cfg.version, "version", "", "version of NodeInfo (default: the release)")
 	flag.Int64Var(&cfg.blockVersion, "block-version", -1, "block protocol version (cometbft)")
 	flag.Int64Var(&cfg.p2pVersion, "p2p-version", -1, "p2p protocol version (cometbft)")
 	flag.Int64Var(&cfg.appVersion, "app-version", 0, "app version (cometbft)")
@@ -171,7 +171,7 @@ func parseFlags() (*config, show) {
 	flag.BoolVar(&cfg.echo, "echo", false, "send every message back on its channel")
 	flag.StringVar(&keySeed, "key-seed", "", "Ed25519 seed of the node key, 64 hex digits")
 	flag.Var(&cfg.dials, "dial", "dial `ID@host:port` at start; may be repeated")
-	flag.Var(&cfg.persistent, "persistent", "dial `ID@host:port` at start and for ever; may be repeated")
+	flag.Var(&cfg.persistent, "persistent", "as --dial, and for ever; `ID@host:port`")
 	flag.Var(&cfg.refuseIDs, "refuse-id", "refuse a peer with this `ID`; may be repeated")
 	flag.Var(&cfg.seeds, "seed", "seed `ID@host:port` of the PEX reactor; may be repeated")
 	flag.BoolVar(&cfg.allowDupIP, "allow-dup-ip", true, "allow several peers of one IP")

@@ -80,7 +80,10 @@ func (s *tmStack) start() error {
 	s.sw.SetAddrBook(s.book)
 	channels := s.cfg.channels
 	if s.cfg.pex {
-		px := pex.NewPEXReactor(s.book, &pex.PEXReactorConfig{SeedMode: s.cfg.seedMode, Seeds: s.cfg.seeds})
+		px := pex.NewPEXReactor(s.book, &pex.PEXReactorConfig{
+			SeedMode: s.cfg.seedMode,
+			Seeds:    s.cfg.seeds,
+		})
 		px.SetLogger(logger)
 		s.sw.AddReactor("PEX", px)
 		channels = append(append([]byte{}, channels...), pex.PexChannel)
