@@ -32,7 +32,8 @@ static const char *value_of(yard_key key) {
     return text;
 }
 
-/* ---- Dialects ---------------------------------------------------------------------------------- */
+/* ---- Dialects ----------------------------------------------------------------------------------
+ */
 
 typedef struct dialect_row {
     const char *text;
@@ -70,8 +71,8 @@ Test(config, files_that_the_real_programs_write_are_read_without_a_word) {
         const char *name;
         yard_dialect dialect;
     } files[] = {
-        {"cometbft-v0.34", YARD_DIALECT_COMETBFT},   {"cometbft-v0.38", YARD_DIALECT_COMETBFT},
-        {"cometbft-v0.40", YARD_DIALECT_COMETBFT},   {"cometbft-v1.0", YARD_DIALECT_COMETBFT},
+        {"cometbft-v0.34", YARD_DIALECT_COMETBFT},    {"cometbft-v0.38", YARD_DIALECT_COMETBFT},
+        {"cometbft-v0.40", YARD_DIALECT_COMETBFT},    {"cometbft-v1.0", YARD_DIALECT_COMETBFT},
         {"tendermint-0.22", YARD_DIALECT_TENDERMINT},
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
@@ -96,7 +97,8 @@ Test(config, files_that_the_real_programs_write_are_read_without_a_word) {
     }
 }
 
-/* ---- Messages ---------------------------------------------------------------------------------- */
+/* ---- Messages ----------------------------------------------------------------------------------
+ */
 
 typedef struct message_row {
     const char *text;
@@ -152,7 +154,8 @@ Test(config, all_errors_are_collected) {
     cr_expect_eq(config.errors.count, 3);
 }
 
-/* ---- Precedence -------------------------------------------------------------------------------- */
+/* ---- Precedence --------------------------------------------------------------------------------
+ */
 
 Test(config, a_flag_wins_over_the_file_and_that_over_the_default) {
     const yard_key key = YARD_KEY_MAX_NUM_INBOUND_PEERS;
@@ -189,9 +192,9 @@ Test(config, every_key_can_be_given) {
             continue;
         }
         char *printed = yard_value_print(desc, &config.values[key]);
-        char *text = yard_format("\n%s%s%s\n%s = %s\n", desc->table[0] != '\0' ? "[" : "",
-                                 desc->table, desc->table[0] != '\0' ? "]" : "", desc->name,
-                                 printed);
+        char *text =
+            yard_format("\n%s%s%s\n%s = %s\n", desc->table[0] != '\0' ? "[" : "", desc->table,
+                        desc->table[0] != '\0' ? "]" : "", desc->name, printed);
         read_text(text);
         cr_expect_eq(config.errors.count, 0, "%s", text);
         cr_expect_eq(config.warnings.count, 0, "%s", text);
@@ -202,7 +205,8 @@ Test(config, every_key_can_be_given) {
     }
 }
 
-/* ---- Names of flags ---------------------------------------------------------------------------- */
+/* ---- Names of flags ----------------------------------------------------------------------------
+ */
 
 Test(config, flags_find_their_keys) {
     static const struct {

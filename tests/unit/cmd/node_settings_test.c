@@ -47,7 +47,8 @@ static const char *first(const yard_texts *texts) {
     return texts->count > 0 ? texts->items[0] : "(none)";
 }
 
-/* ---- Refusals ---------------------------------------------------------------------------------- */
+/* ---- Refusals ----------------------------------------------------------------------------------
+ */
 
 typedef struct refusal_row {
     const char *text;
@@ -115,7 +116,8 @@ Test(node_settings, refusals_name_place_value_and_rule) {
     }
 }
 
-/* ---- Meanings ---------------------------------------------------------------------------------- */
+/* ---- Meanings ----------------------------------------------------------------------------------
+ */
 
 typedef struct number_row {
     const char *text;
@@ -203,8 +205,8 @@ Test(node_settings, profiles_follow_dialect_list_and_auth_enc) {
         size_t len = 0;
         cr_expect(build(row->text), "row \"%s\": %s", row->text, first(&config.errors));
         for (size_t k = 0; k < node.settings.profile_count; k++) {
-            len += (size_t)snprintf(text + len, sizeof text - len, "%s ",
-                                    node.settings.profiles[k]);
+            len +=
+                (size_t)snprintf(text + len, sizeof text - len, "%s ", node.settings.profiles[k]);
         }
         cr_expect_str_eq(text, row->profiles, "row \"%s\": %s", row->text, text);
     }
@@ -255,7 +257,8 @@ Test(node_settings, the_moniker_is_ours_then_the_files_then_the_hosts) {
     cr_expect_str_neq(node.settings.moniker, "");
 }
 
-/* ---- The chain id ------------------------------------------------------------------------------ */
+/* ---- The chain id ------------------------------------------------------------------------------
+ */
 
 typedef struct genesis_row {
     const char *content; /* NULL: no file */
@@ -292,8 +295,8 @@ Test(node_settings, the_chain_id_comes_from_the_genesis_file_when_nobody_gave_on
         if (row->error == NULL) {
             cr_expect_str_eq(node.settings.network, row->chain_id, "row %zu", i);
         } else {
-            cr_expect_not_null(strstr(first(&config.errors), "no chain_id: set it in"), "row %zu: %s",
-                               i, first(&config.errors));
+            cr_expect_not_null(strstr(first(&config.errors), "no chain_id: set it in"),
+                               "row %zu: %s", i, first(&config.errors));
             cr_expect_not_null(strstr(first(&config.errors), row->error), "row %zu: %s", i,
                                first(&config.errors));
         }
@@ -306,7 +309,8 @@ Test(node_settings, the_chain_id_comes_from_the_genesis_file_when_nobody_gave_on
     free(folder);
 }
 
-/* ---- What is said at start --------------------------------------------------------------------- */
+/* ---- What is said at start ---------------------------------------------------------------------
+ */
 
 typedef struct note_row {
     const char *text;
@@ -334,8 +338,8 @@ Test(node_settings, keys_without_effect_are_said_once) {
         cr_expect_eq(config.notes.count, row->note != NULL ? 1 : 0, "row \"%s\"", row->text);
         cr_expect_eq(config.warnings.count, row->warning != NULL ? 1 : 0, "row \"%s\"", row->text);
         if (row->note != NULL) {
-            cr_expect_not_null(strstr(first(&config.notes), row->note), "row \"%s\": %s",
-                               row->text, first(&config.notes));
+            cr_expect_not_null(strstr(first(&config.notes), row->note), "row \"%s\": %s", row->text,
+                               first(&config.notes));
         }
         if (row->warning != NULL) {
             cr_expect_not_null(strstr(first(&config.warnings), row->warning), "row \"%s\": %s",
@@ -344,7 +348,8 @@ Test(node_settings, keys_without_effect_are_said_once) {
     }
 }
 
-/* ---- The worst case ---------------------------------------------------------------------------- */
+/* ---- The worst case ----------------------------------------------------------------------------
+ */
 
 Test(node_settings, the_worst_case_is_the_sum_cut_at_memory_max) {
     cr_assert(build("[p2p]\nmax_num_inbound_peers = 2\nmax_num_outbound_peers = 1\n"

@@ -7,7 +7,8 @@
 
 #include "cmd/yard/value.h"
 
-/* ---- Durations --------------------------------------------------------------------------------- */
+/* ---- Durations ---------------------------------------------------------------------------------
+ */
 
 typedef struct duration_row {
     const char *text;
@@ -71,8 +72,8 @@ Test(value, durations_are_read_as_go_reads_them_and_printed_shortest) {
         if (row->ok) {
             char *printed = yard_duration_print(value);
             sy_duration again = 77;
-            cr_expect_str_eq(printed, row->printed != NULL ? row->printed : row->text,
-                             "row \"%s\"", row->text);
+            cr_expect_str_eq(printed, row->printed != NULL ? row->printed : row->text, "row \"%s\"",
+                             row->text);
             cr_expect(yard_duration_parse(printed, &again), "row \"%s\"", row->text);
             cr_expect_eq(again, value, "row \"%s\"", row->text);
             free(printed);
@@ -80,7 +81,8 @@ Test(value, durations_are_read_as_go_reads_them_and_printed_shortest) {
     }
 }
 
-/* ---- Values from TOML and from flags ----------------------------------------------------------- */
+/* ---- Values from TOML and from flags -----------------------------------------------------------
+ */
 
 typedef struct value_row {
     yard_key key;
@@ -122,8 +124,7 @@ static const value_row value_rows[] = {
     {YARD_KEY_MAX_PACKET_MSG_PAYLOAD_SIZE, "4194304", "4194304", "4194304", NULL},
     {YARD_KEY_MAX_PACKET_MSG_PAYLOAD_SIZE, "4194305", "4194305", NULL,
      "4194305 is above the limit of 4194304"},
-    {YARD_KEY_SEND_RATE, "9223372036854775807", "9223372036854775807", "9223372036854775807",
-     NULL},
+    {YARD_KEY_SEND_RATE, "9223372036854775807", "9223372036854775807", "9223372036854775807", NULL},
     {YARD_KEY_SEND_RATE, NULL, "9223372036854775808", NULL,
      "9223372036854775808 is above the limit of 9223372036854775807"},
     {YARD_KEY_SEND_RATE, NULL, "99999999999999999999", NULL, "is above the limit of"},
@@ -196,8 +197,8 @@ static void try_toml(const value_row *row) {
     (void)snprintf(line, sizeof line, "\n\nkey = %s\n", row->toml);
     cr_assert(toml_doc_parse(line, strlen(line), &doc, &why), "%s: %s", row->toml, why.text);
     cr_assert_eq(doc->count, 1, "%s", row->toml);
-    const bool ok = yard_value_of_toml(yard_key_get(row->key), &doc->entries[0].value, &value,
-                                       &error);
+    const bool ok =
+        yard_value_of_toml(yard_key_get(row->key), &doc->entries[0].value, &value, &error);
     if (ok) {
         cr_expect_eq(value.line, 3, "%s: line %d", row->toml, value.line);
         cr_expect_eq(value.origin, YARD_FROM_FILE, "%s", row->toml);
@@ -215,8 +216,7 @@ Test(value, each_kind_from_toml_and_from_a_flag) {
         if (row->flag != NULL) {
             yard_value value = {.number = 4711};
             yard_value_error error = {""};
-            const bool ok =
-                yard_value_of_text(yard_key_get(row->key), row->flag, &value, &error);
+            const bool ok = yard_value_of_text(yard_key_get(row->key), row->flag, &value, &error);
             check_outcome(row, row->flag, ok, &value, &error);
         }
     }
