@@ -15,7 +15,7 @@ typedef struct sample {
     size_t bytes;
 } sample;
 
-/* SPEC MX-49: over any second at most the rate and the larger of a tenth and a packet. */
+/* Over any second at most the rate and the larger of a tenth and a packet. */
 static void check_windows(const sample *samples, size_t count, size_t allowance) {
     for (size_t i = 0; i < count; i++) {
         size_t sum = 0;
