@@ -100,6 +100,11 @@ sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote) {
     if (link == NULL) {
         return NULL;
     }
+    sy_budget_init(&link->budget, &sw->memory, "connection", SY_PREAUTH_MEMORY_MAX);
+    if (sy_budget_reserve(&link->budget, sizeof *link) != SY_OK) {
+        sy_mem_release(&sw->mem, link);
+        return NULL;
+    }
     link->sw = sw;
     link->slot = sw->free_slots[--sw->free_count];
     link->generation = ++sw->generations[link->slot];
@@ -108,7 +113,6 @@ sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote) {
     link->reading = true;
     link->remote = *remote;
     link->rival = SY_SLOT_NONE;
-    sy_budget_init(&link->budget, &sw->memory, "connection", SY_PREAUTH_MEMORY_MAX);
     sy_buf_init(&link->backlog, &sw->mem, &link->budget, SIZE_MAX / 2);
     sy_buf_init(&link->unsent, &sw->mem, &link->budget, SY_SCRATCH_WIRE_OUT_CAP);
     sy_timer_init(&link->deadline, SY_TIMER_DEADLINE);
@@ -242,6 +246,7 @@ void sy_link_reap(sy_peer *link) {
     sy_session_del(link->session);
     sy_buf_fini(&link->backlog);
     sy_buf_fini(&link->unsent);
+    sy_budget_release(&link->budget, sizeof *link);
     sy_budget_fini(&link->budget);
 
     SY_ASSERT(sw->slots[link->slot] == link);
