@@ -260,6 +260,11 @@ static void op_random(void *driver, void *out, size_t len) {
     }
 }
 
+static sy_walltime op_walltime(void *driver) {
+    const sim_node *node = driver;
+    return (sy_walltime){SIM_WALL_EPOCH_NS + (int64_t)node->net->now};
+}
+
 const sy_driver_ops sim_driver_ops = {
     .size = sizeof(sy_driver_ops),
     .stream_connect = op_connect,
@@ -273,6 +278,7 @@ const sy_driver_ops sim_driver_ops = {
     .resolve = sim_resolve,
     .resolve_cancel = sim_resolve_cancel,
     .random = op_random,
+    .walltime = op_walltime,
 };
 
 /* ---- One turn ----------------------------------------------------------------------------------

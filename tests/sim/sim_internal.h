@@ -240,6 +240,7 @@ struct sim_node {
     size_t idle_memory; /* budget of the switch without connections */
     bool host_up;
     bool stopping;
+    bool dropping; /* sy_switch_del runs: it is not told the time */
     bool in_turn;
     sy_prng prng; /* the driver's random bytes */
     sim_listener *listeners;
@@ -307,8 +308,10 @@ struct sim_net {
     crypto_hash_sha256_state hash;
 };
 
-#define SIM_READ_CAP  65536
-#define SIM_READ_TURN ((size_t)256 * 1024) /* bytes reported of one stream in a turn */
+#define SIM_WALL_EPOCH_NS INT64_C(1500000000000000000) /* wall clock at virtual instant 0 */
+
+#define SIM_READ_CAP      65536
+#define SIM_READ_TURN     ((size_t)256 * 1024) /* bytes reported of one stream in a turn */
 
 /* ---- sim_net.c */
 void *sim_alloc(size_t size);

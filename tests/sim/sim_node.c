@@ -122,7 +122,9 @@ static void check_no_block(const sim_node *node) {
 
 /* The switch is to go, in whatever state. */
 static void drop_switch(sim_node *node) {
+    node->dropping = true;
     sy_switch_del(node->sw);
+    node->dropping = false;
     node->sw = NULL;
     node->stopping = false;
     if (node->open_notes != 0 || node->listeners != NULL) {

@@ -149,7 +149,8 @@ static void on_added(void *reactor, sy_peer *peer, void *state, sy_time now) {
 static void on_removed(void *reactor, sy_peer *peer, void *state, const sy_reason *reason,
                        sy_time now) {
     sim_recorder *rec = reactor;
-    require(now == rec->node->net->now, rec, "peer_removed with another time");
+    require(now == rec->node->net->now || rec->node->dropping, rec,
+            "peer_removed with another time");
     require(reason != NULL && reason->code != SY_OK && reason->stage == SY_STAGE_OPEN, rec,
             "peer_removed without its reason");
     check_state(rec, peer, state, PHASE_ADDED)->note->phase = PHASE_REMOVED;

@@ -50,7 +50,9 @@ static bool is_in_order(unsigned seen, sy_event_kind kind, bool outbound) {
     case SY_EVENT_INFO:
         return (seen & SEEN(SY_EVENT_IDENTITY)) != 0 && seen < SEEN(SY_EVENT_INFO);
     case SY_EVENT_PEER_UP:
-        return (seen & SEEN(SY_EVENT_INFO)) != 0 && seen < SEEN(SY_EVENT_PEER_UP);
+        /* A pong may have come while the connection was parked. */
+        return (seen & SEEN(SY_EVENT_INFO)) != 0 &&
+               (seen & ~SEEN(SY_EVENT_PONG)) < SEEN(SY_EVENT_PEER_UP);
     case SY_EVENT_CONFIRMED:
         return (seen & SEEN(SY_EVENT_PEER_UP)) != 0 && (seen & SEEN(SY_EVENT_CONFIRMED)) == 0;
     case SY_EVENT_PONG:
