@@ -259,7 +259,7 @@ void sy_link_reap(sy_peer *link) {
     sw->slots[link->slot] = NULL;
     sw->free_slots[sw->free_count++] = link->slot;
     sw->link_count--;
-    sy_rivals_on_reaped(sw, link);
+    sy_rivals_settle(sw, link);
     sy_mem_release(&sw->mem, link);
 }
 
@@ -413,6 +413,7 @@ void sy_link_info_accepted(sy_peer *link) {
         }
     }
     sy_timers_clear(&sw->timers, &link->deadline);
+    sy_rivals_clear_way(link);
     sy_link_set_state(link, SY_LINK_UP);
     sy_link_mark_dirty(link);
     sy_roster_add(link);

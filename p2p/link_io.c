@@ -32,7 +32,7 @@ static void note_packets(sy_peer *link) {
     const sy_mux *mux = link->session == NULL ? NULL : sy_session_mux(link->session);
     sy_mux_stats stats;
 
-    if (mux == NULL || !sy_mux_has_received(mux) || link->state == SY_LINK_DEAD) {
+    if (mux == NULL || !sy_mux_has_received(mux) || link->has_reason) {
         return;
     }
     sy_mux_get_stats(mux, &stats);

@@ -450,6 +450,9 @@ static void flush_all(sy_switch *sw) {
         link->next_dirty = NULL;
         link->dirty = false;
         sy_link_flush(link);
+        if (link->state == SY_LINK_FLUSHING) {
+            sy_rivals_settle(sw, link);
+        }
     }
 }
 

@@ -278,7 +278,9 @@ sy_peer *sy_rivals_find(sy_switch *sw, const sy_peer *link);
 void sy_rivals_meet(sy_peer *link, sy_peer *other);
 void sy_rivals_on_packet(sy_peer *link);
 void sy_rivals_on_timeout(sy_peer *link);
-void sy_rivals_on_reaped(sy_switch *sw, sy_peer *gone);
+void sy_rivals_settle(sy_switch *sw, sy_peer *loser);
+void sy_rivals_clear_way(sy_peer *link);
+bool sy_rivals_has_other(const sy_peer *link);
 
 /* ---- dialing.c */
 void sy_dialing_run(sy_switch *sw);
