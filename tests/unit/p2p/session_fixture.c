@@ -57,7 +57,7 @@ void fx_loop_init(fx_loop *loop) {
     test_mem_init(&loop->tm);
     sy_budget_init(&loop->budget, NULL, "node", SIZE_MAX);
     cr_assert_eq(sy_scratch_new(&loop->tm.mem, &loop->scratch), SY_OK);
-    cr_assert_eq(sy_mux_batch_new(&loop->tm.mem, NULL, &loop->batch), SY_OK);
+    cr_assert_eq(sy_mux_batch_new(&loop->tm.mem, &loop->budget, &loop->batch), SY_OK);
     sy_channel_set_init(&loop->channels, SY_PACKET_PAYLOAD_MAX);
     for (size_t i = 0; i < FX_CHANNELS; i++) {
         const sy_channel_desc desc = {.id = fx_channel_ids[i],
