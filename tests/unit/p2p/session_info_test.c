@@ -78,8 +78,8 @@ static void expect_verdict(const sy_profile *profile, const char *name, const ui
     fx_bytes wire = {.data = NULL};
     fx_add_prefixed(&wire, body, len);
     sy_node_info info;
-    const bool has_id = sy_node_info_decode(profile->codec, body, len, &info, NULL) == SY_OK &&
-                        info.id.len == 40;
+    const bool has_id =
+        sy_node_info_decode(profile->codec, body, len, &info, NULL) == SY_OK && info.id.len == 40;
     duo d;
     duo_open(&d, profile);
 
@@ -87,8 +87,7 @@ static void expect_verdict(const sy_profile *profile, const char *name, const ui
     fx_raw_flush(&d.raw, &d.node);
 
     if (accept && (profile != &sy_profile_plain || has_id)) {
-        cr_expect_eq(d.node.err, SY_OK, "%s, row %s: %s", profile->name, name,
-                     d.node.detail.text);
+        cr_expect_eq(d.node.err, SY_OK, "%s, row %s: %s", profile->name, name, d.node.detail.text);
         cr_expect_not_null(d.node.remote, "%s, row %s", profile->name, name);
         cr_expect(sy_session_at_boundary(d.node.session));
     } else {
@@ -150,9 +149,9 @@ Test(session_info, sends_the_bytes_of_real_nodes) {
         memcpy(a.config.signer.pubkey, a.key.pubkey, SY_CONN_KEY_LEN);
         cr_assert_eq(vec_hex(side_a, "ephemeral_private", a.config.eph_secret, SY_CONN_KEY_LEN),
                      SY_CONN_KEY_LEN);
-        cr_assert_eq(sy_node_info_decode(fx_profiles[p]->codec, encoded + 2, encoded_len - 2,
-                                         &a.info, NULL),
-                     SY_OK);
+        cr_assert_eq(
+            sy_node_info_decode(fx_profiles[p]->codec, encoded + 2, encoded_len - 2, &a.info, NULL),
+            SY_OK);
         cr_assert_eq(fx_node_open(&a), SY_OK);
 
         fx_bytes sent = {.data = NULL};
@@ -216,8 +215,8 @@ Test(session_info, length_prefix) {
     for (size_t p = 0; p < 3; p++) {
         for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
             const prefix_row *row = &prefixes[i];
-            const sy_err want = fx_profiles[p]->codec == SY_NODE_INFO_AMINO ? row->amino
-                                                                           : row->proto;
+            const sy_err want =
+                fx_profiles[p]->codec == SY_NODE_INFO_AMINO ? row->amino : row->proto;
             uint8_t prefix[16];
             const size_t len = test_hex(row->hex, prefix, sizeof prefix);
             for (size_t piece = 1; piece <= 16; piece += 15) {
@@ -338,9 +337,9 @@ Test(session_info, packets_behind_it_wait_for_accept) {
             d.node.accepts = false;
             uint8_t body[1024];
             size_t len = 0;
-            cr_assert_eq(sy_node_info_encode(fx_profiles[p]->codec, &d.raw.as.info, body,
-                                             sizeof body, &len),
-                         SY_OK);
+            cr_assert_eq(
+                sy_node_info_encode(fx_profiles[p]->codec, &d.raw.as.info, body, sizeof body, &len),
+                SY_OK);
             fx_bytes plain = {.data = NULL};
             fx_add_prefixed(&plain, body, len);
             fx_add_hex(&plain, packets_of(fx_profiles[p]));
@@ -361,9 +360,9 @@ Test(session_info, packets_behind_it_wait_for_accept) {
             if (piece == 1024) {
                 sy_session_event event;
                 size_t used = 99;
-                cr_assert_eq(sy_session_recv(d.node.session, NULL, 0, &used, &event, NULL,
-                                             d.loop.now),
-                             SY_OK);
+                cr_assert_eq(
+                    sy_session_recv(d.node.session, NULL, 0, &used, &event, NULL, d.loop.now),
+                    SY_OK);
                 cr_expect_eq(event.kind, SY_SESSION_MESSAGE, "also without input");
                 cr_expect_eq(used, 0);
                 cr_expect_eq(event.message.len, 5);
@@ -444,8 +443,8 @@ Test(session_info, plain_identity_then_info) {
     fx_raw_write_info(&d.raw, 1024);
     sy_session_event event;
     size_t used = 0;
-    cr_assert_eq(sy_session_recv(d.node.session, d.raw.out.data, d.raw.out.len, &used, &event,
-                                 NULL, d.loop.now),
+    cr_assert_eq(sy_session_recv(d.node.session, d.raw.out.data, d.raw.out.len, &used, &event, NULL,
+                                 d.loop.now),
                  SY_OK);
     cr_expect_eq(event.kind, SY_SESSION_IDENTITY);
     cr_expect(!event.id_proven);

@@ -21,9 +21,8 @@ typedef struct cost {
 } cost;
 
 /* What the limits promise; the numbers of today are in the log. */
-static const cost at_most[3] = {{2560, SY_PRE_AUTH_MAX, 4096},
-                                {2560, SY_PRE_AUTH_MAX, 4096},
-                                {768, SY_PRE_AUTH_MAX, 4096}};
+static const cost at_most[3] = {
+    {2560, SY_PRE_AUTH_MAX, 4096}, {2560, SY_PRE_AUTH_MAX, 4096}, {768, SY_PRE_AUTH_MAX, 4096}};
 
 /* SPEC-TEST SW-05 */
 Test(session_memory, costs) {
@@ -105,6 +104,32 @@ Test(session_memory, announced_length_costs_nothing) {
         fx_node_fini(&node);
         fx_loop_fini(&loop);
     }
+}
+
+/* In plain the whole NodeInfo comes before an identity, so that SW-05 cannot hold there: this is
+ * the most that a connection then costs. */
+Test(session_memory, largest_declared_node_info) {
+    static char moniker[SY_NODE_INFO_LEN_MAX];
+    memset(moniker, 'm', sizeof moniker);
+    fx_loop loop;
+    fx_loop_init(&loop);
+    fx_node node;
+    fx_raw raw;
+    fx_node_init(&node, &loop, &sy_profile_plain, 1);
+    fx_raw_init(&raw, &loop, &sy_profile_plain, 2);
+    raw.as.info.moniker = (sy_text){.data = moniker, .len = 10130};
+    cr_assert_eq(fx_node_open(&node), SY_OK);
+    fx_raw_write_info(&raw, 1024);
+    cr_assert_gt(raw.out.len, 10200);
+    for (size_t i = 0; i < raw.out.len; i++) {
+        fx_feed(&node, raw.out.data + i, 1);
+    }
+    cr_expect(node.identified);
+    cr_log_info("plain: at most %zu before identity", node.budget.peak);
+    cr_expect_leq(node.budget.peak, 32768, "%zu", node.budget.peak);
+    fx_raw_fini(&raw);
+    fx_node_fini(&node);
+    fx_loop_fini(&loop);
 }
 
 /* ---- failures ---- */

@@ -75,9 +75,9 @@ static void run_stream(void *user, const uint8_t *data, const size_t *cut, size_
 
 typedef struct ending {
     const char *name;
-    const char *plain;   /* plaintext behind the messages, amino and proto alike */
-    const char *wire;    /* bytes behind all frames */
-    bool flip;           /* one bit of the last frame */
+    const char *plain;    /* plaintext behind the messages, amino and proto alike */
+    const char *wire;     /* bytes behind all frames */
+    bool flip;            /* one bit of the last frame */
     sy_err err, err_bare; /* of sealed transports, of plain */
 } ending;
 
@@ -110,16 +110,16 @@ static void capture(stream *s, const ending *end, size_t piece) {
         cr_assert_eq(fx_pull(&node, &sent), SY_OK);
         for (size_t at = 0; at < sent.len && !ops->is_open(&raw.transport); at += used) {
             sy_transport_event event;
-            cr_assert_eq(ops->recv(&raw.transport, sent.data + at, sent.len - at, &used, &event,
-                                   NULL),
-                         SY_OK);
+            cr_assert_eq(
+                ops->recv(&raw.transport, sent.data + at, sent.len - at, &used, &event, NULL),
+                SY_OK);
         }
     }
     fx_bytes plain = {.data = NULL};
     uint8_t body[1024];
     size_t len = 0;
-    cr_assert_eq(
-        sy_node_info_encode(s->profile->codec, &raw.as.info, body, sizeof body, &len), SY_OK);
+    cr_assert_eq(sy_node_info_encode(s->profile->codec, &raw.as.info, body, sizeof body, &len),
+                 SY_OK);
     fx_add_prefixed(&plain, body, len);
     add_packets(s->loop, s->profile, 25, 0, 61, &plain);
     fx_add_hex(&plain, end->plain);
