@@ -111,7 +111,7 @@ sy_err sy_profile_recognize(const sy_profile *const *allowed, size_t allowed_cou
 sy_err sy_session_new(const sy_profile *profile, const sy_session_config *config, sy_time now,
                       sy_session **ret_session) __attribute__((warn_unused_result));
 
-/* Wipes; NULL is allowed. */
+/* Wipes keys; NULL is allowed. */
 void sy_session_del(sy_session *session);
 
 const sy_profile *sy_session_profile(const sy_session *session);

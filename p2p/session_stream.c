@@ -447,7 +447,7 @@ sy_err sy_stream_session_recv(sy_session *session, const uint8_t *in, size_t in_
         s->withheld = true;
         run.consumed--;
     }
-    *ret_consumed = run.consumed;
+    *ret_consumed = run.consumed; /* SPEC ER-03: outputs on success only */
     *ret_event = run.event;
     return SY_OK;
 }
@@ -501,7 +501,7 @@ sy_err sy_stream_session_send(sy_session *session, uint8_t *out, size_t out_cap,
                               sy_time now) {
     stream_session *s = of(session);
     if (s->state == STATE_FAILED) {
-        return s->err;
+        return s->err; /* SPEC ER-04 */
     }
     size_t len = 0;
     sy_err err = SY_OK;

@@ -309,7 +309,7 @@ Test(session_recv, more_messages_than_a_batch) {
 
 /* ---- errors and ends ---- */
 
-/* SPEC-TEST MX-52 ER-02 */
+/* SPEC-TEST MX-52 ER-03 ER-04 */
 Test(session_recv, errors_stick) {
     for (size_t p = 0; p < 3; p++) {
         duo d;
