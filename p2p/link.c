@@ -17,8 +17,8 @@ static const unsigned successors[SY_LINK_STATE_COUNT] = {
     [SY_LINK_CONNECTING] = BIT(SY_LINK_HANDSHAKE),
     [SY_LINK_RECOGNIZE] = BIT(SY_LINK_HANDSHAKE),
     [SY_LINK_HANDSHAKE] = BIT(SY_LINK_NODE_INFO),
-    [SY_LINK_NODE_INFO] = BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) |
-                          BIT(SY_LINK_FLUSHING),
+    [SY_LINK_NODE_INFO] =
+        BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
     [SY_LINK_LISTEN_NAME] = BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
     [SY_LINK_PARKED] = BIT(SY_LINK_UP),
     [SY_LINK_UP] = BIT(SY_LINK_FLUSHING),
@@ -172,8 +172,7 @@ static void log_end(const sy_peer *link, uint32_t in_a_row) {
 static bool should_flush(const sy_peer *link, sy_err code) {
     const sy_err_class class = sy_err_class_of(code);
     if (link->state == SY_LINK_NODE_INFO || link->state == SY_LINK_LISTEN_NAME) {
-        return !link->write_blocked &&
-               (class == SY_ERR_CLASS_LOCAL || class == SY_ERR_CLASS_PEER);
+        return !link->write_blocked && (class == SY_ERR_CLASS_LOCAL || class == SY_ERR_CLASS_PEER);
     }
     if (link->state != SY_LINK_UP || link->write_blocked) {
         return link->state == SY_LINK_UP && (code == SY_ERR_STOPPED || code == SY_ERR_SHUTDOWN);
@@ -291,6 +290,9 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
         .recv_rate = sw->settings.recv_rate,
     };
     memcpy(config.signer.pubkey, sw->key.pubkey, SY_CONN_KEY_LEN);
+    if (profile == &sy_profile_plain) {
+        link->budget.limit = SY_PREAUTH_PLAIN_MAX;
+    }
     sw->ops.random(sw->driver, config.eph_secret, sizeof config.eph_secret);
     const sy_err err = sy_session_new(profile, &config, sw->now, &link->session);
     sy_wipe(&config.eph_secret, sizeof config.eph_secret);

@@ -37,8 +37,9 @@
 #include "p2p/resolve_cache.h"
 #include "p2p/session.h"
 
-#define SY_PREAUTH_MEMORY_MAX 4096 /* bytes a connection may cost before IDENTITY; SPEC SW-05 */
-#define SY_REACTORS_MAX       32   /* reactors of one switch */
+#define SY_PREAUTH_MEMORY_MAX 4096  /* bytes a connection may cost before IDENTITY; SPEC SW-05 */
+#define SY_PREAUTH_PLAIN_MAX  32768 /* in plain the whole NodeInfo comes before IDENTITY */
+#define SY_REACTORS_MAX       32    /* reactors of one switch */
 #define SY_SLOT_NONE          UINT32_MAX
 #define SY_FLUSH_BATCHES      16   /* batches of 16 frames sent to one connection per turn */
 #define SY_NODE_INFO_TEXT_MAX 1024 /* bytes of each configured text of NodeInfo */
