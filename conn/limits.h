@@ -16,9 +16,7 @@
 
 #define SY_PACKET_PAYLOAD_MAX 1024   /* default payload of a packet, both directions */
 #define SY_PACKET_PAYLOAD_CAP 4194304 /* largest that may be configured */
-#define SY_PACKET_OVERHEAD    32     /* length prefix, type, field keys and values around a payload */
-#define SY_PACKET_SLACK       64     /* what an announced packet length may exceed the payload by: */
-                                     /* the fields around it (16 at most) and unknown ones */
+#define SY_PACKET_OVERHEAD    32     /* around a payload, in a packet's announced length */
 #define SY_PACKET_PREFIX_MAX  10     /* bytes of a length prefix, shortest form or not */
 #define SY_MUX_BATCH_MESSAGES 1024   /* messages taken out of one batch; bounds a turn's work */
 #define SY_MESSAGE_CAPACITY   22020096 /* default capacity of a channel: 21 MiB, both projects */

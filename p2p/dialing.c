@@ -170,6 +170,11 @@ sy_err sy_switch_dial(sy_switch *sw, const sy_addr *addr, sy_dial_kind kind, sy_
     const sy_err err = sy_dial_table_add(&sw->dials, addr, kinds[kind], &ref, now);
     if (err == SY_OK && kind == SY_DIAL_PERSISTENT) {
         sy_switch_refresh_limits(sw);
+        const sy_peer *open = addr->has_id ? sy_switch_peer_by_id(sw, &addr->id) : NULL;
+        if (open != NULL) {
+            sy_dial_table_on_peer_open(&sw->dials, &open->id, (sy_dial_ref){0, 0}, open->profile,
+                                       now);
+        }
     }
     return err;
 }

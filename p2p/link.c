@@ -17,8 +17,9 @@ static const unsigned successors[SY_LINK_STATE_COUNT] = {
     [SY_LINK_CONNECTING] = BIT(SY_LINK_HANDSHAKE),
     [SY_LINK_RECOGNIZE] = BIT(SY_LINK_HANDSHAKE),
     [SY_LINK_HANDSHAKE] = BIT(SY_LINK_NODE_INFO),
-    [SY_LINK_NODE_INFO] = BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP),
-    [SY_LINK_LISTEN_NAME] = BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP),
+    [SY_LINK_NODE_INFO] = BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) |
+                          BIT(SY_LINK_FLUSHING),
+    [SY_LINK_LISTEN_NAME] = BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
     [SY_LINK_PARKED] = BIT(SY_LINK_UP),
     [SY_LINK_UP] = BIT(SY_LINK_FLUSHING),
     [SY_LINK_FLUSHING] = 0,
@@ -166,9 +167,14 @@ static void log_end(const sy_peer *link, uint32_t in_a_row) {
            SY_F_U64("in_a_row", in_a_row));
 }
 
-/* An orderly end of ours lets the queues run out first; the wire has no goodbye. */
+/* An orderly end of ours lets the queues run out first; the wire has no goodbye.  SPEC NI-01: and
+ * whoever refuses a NodeInfo has said its own, so that the remote can tell why. */
 static bool should_flush(const sy_peer *link, sy_err code) {
     const sy_err_class class = sy_err_class_of(code);
+    if (link->state == SY_LINK_NODE_INFO || link->state == SY_LINK_LISTEN_NAME) {
+        return !link->write_blocked &&
+               (class == SY_ERR_CLASS_LOCAL || class == SY_ERR_CLASS_PEER);
+    }
     if (link->state != SY_LINK_UP || link->write_blocked) {
         return link->state == SY_LINK_UP && (code == SY_ERR_STOPPED || code == SY_ERR_SHUTDOWN);
     }
