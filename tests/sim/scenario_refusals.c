@@ -457,6 +457,61 @@ static void unknown_protocol(uint64_t seed) {
     }
 }
 
+/* SPEC-TEST PL-05 PR-02: plain is for private addresses, the other profiles answer everybody at
+ * once. */
+static void plain_from_afar(uint64_t seed) {
+    static const struct {
+        const char *name;
+        const char *ip;
+        const char *profiles[2];
+        bool anywhere;
+        bool refused;
+    } rows[] = {
+        {"private", "10.7.7.7", {"plain"}, false, false},
+        {"public", "192.0.2.1", {"plain"}, false, true},
+        {"public, anywhere", "192.0.2.1", {"plain"}, true, false},
+        {"private, with others", "10.7.7.7", {"tendermint", "plain"}, false, false},
+        {"public, with others", "192.0.2.1", {"tendermint", "plain"}, false, true},
+        {"public, with others, anywhere", "192.0.2.1", {"tendermint", "plain"}, true, false},
+    };
+    static const uint8_t hello[] = {0x60, 0x0a, 0x28};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        stage s = open_stage(seed, "plain");
+        sy_settings *settings = sim_settings(s.v);
+        settings->profiles[0] = rows[i].profiles[0];
+        settings->profiles[1] = rows[i].profiles[1];
+        settings->profile_count = rows[i].profiles[1] == NULL ? 1 : 2;
+        settings->plain_anywhere = rows[i].anywhere;
+        sim_start(s.v);
+        sim_raw *raw = sim_raw_connect(s.net, rows[i].ip, s.v);
+        sim_run_for(s.net, SY_SEC);
+        sim_raw_send(raw, hello, sizeof hello);
+        sim_run_for(s.net, SY_SEC);
+        if (rows[i].refused) {
+            expect_refused(s.v, SY_STAGE_CONNECT, SY_ERR_PROFILE_UNKNOWN, NULL);
+        } else {
+            /* It speaks plain: its own NodeInfo has been sent. */
+            sim_expect_eq(sim_totals_of(s.v).ends, 0);
+            sim_expect(sim_raw_received(raw) > 100);
+        }
+        sim_net_del(s.net);
+    }
+}
+
+static void one_profile_speaks_first(uint64_t seed) {
+    static const char *const ips[] = {"10.7.7.7", "192.0.2.1"};
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t p = 1; p < PROFILE_COUNT; p++) {
+            stage s = open_stage(seed, profiles[p].name);
+            sim_start(s.v);
+            sim_raw *raw = sim_raw_connect(s.net, ips[i], s.v);
+            sim_run_for(s.net, SY_SEC);
+            sim_expect_eq(sim_raw_received(raw), 33 + p); /* an ephemeral key: 34 or 35 bytes */
+            sim_net_del(s.net);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     static const sim_scenario scenarios[] = {
         {"node_info", node_info, 6},
@@ -469,6 +524,8 @@ int main(int argc, char **argv) {
         {"outbound_full", outbound_full, 3},
         {"cannot_connect", cannot_connect, 3},
         {"unknown_protocol", unknown_protocol, 3},
+        {"plain_from_afar", plain_from_afar, 2},
+        {"one_profile_speaks_first", one_profile_speaks_first, 2},
     };
     return sim_main(argc, argv, scenarios, sizeof scenarios / sizeof scenarios[0]);
 }
