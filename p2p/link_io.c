@@ -109,22 +109,9 @@ static void after_input(sy_peer *link) {
     }
 }
 
-/* SPEC PL-05: the profile plain proves nothing, so it is for loopback and private networks. */
-static size_t allowed_profiles(const sy_peer *link, const sy_profile **ret_profiles) {
-    const sy_switch *sw = link->sw;
-    size_t count = 0;
-    for (size_t i = 0; i < sw->settings.profile_count; i++) {
-        if (sw->profiles[i] != &sy_profile_plain || sw->settings.plain_anywhere ||
-            sy_endpoint_is_private(&link->remote)) {
-            ret_profiles[count++] = sw->profiles[i];
-        }
-    }
-    return count;
-}
-
 static void recognize(sy_peer *link, const uint8_t *data, size_t len) {
     const sy_profile *allowed[SY_PROFILES_MAX];
-    const size_t allowed_count = allowed_profiles(link, allowed);
+    const size_t allowed_count = sy_link_allowed_profiles(link, allowed);
     const sy_profile *profile = NULL;
     sy_detail detail;
     sy_detail_clear(&detail);

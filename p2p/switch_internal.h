@@ -248,6 +248,12 @@ sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref);
 sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote);
 void sy_link_set_state(sy_peer *link, sy_link_state next);
 sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile);
+
+/* The profiles that this remote may speak, in order; returns how many. */
+size_t sy_link_allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]);
+
+/* An accepted connection: begins the session when there is nothing to recognise. */
+void sy_link_begin_inbound(sy_peer *link);
 void sy_link_on_event(sy_peer *link, const sy_session_event *event);
 void sy_link_info_accepted(sy_peer *link);
 void sy_link_on_deadline(sy_peer *link);

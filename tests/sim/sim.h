@@ -237,7 +237,7 @@ typedef struct sim_end_note {
 const sim_end_note *sim_end_at(const sim_node *node, size_t back);
 size_t sim_count_ends(const sim_node *node, sy_stage stage, sy_err code);
 
-/* Fails unless the last end was this one; clause may be NULL. */
+/* Fails unless the last end was this one, under this clause (may be NULL). */
 void sim_expect_end(const sim_node *node, sy_stage stage, sy_err code, const char *clause);
 void sim_forget_ends(sim_node *node);
 
