@@ -17,8 +17,8 @@ static const unsigned successors[SY_LINK_STATE_COUNT] = {
     [SY_LINK_CONNECTING] = BIT(SY_LINK_HANDSHAKE),
     [SY_LINK_RECOGNIZE] = BIT(SY_LINK_HANDSHAKE),
     [SY_LINK_HANDSHAKE] = BIT(SY_LINK_NODE_INFO),
-    [SY_LINK_NODE_INFO] = BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) |
-                          BIT(SY_LINK_FLUSHING),
+    [SY_LINK_NODE_INFO] =
+        BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
     [SY_LINK_LISTEN_NAME] = BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
     [SY_LINK_PARKED] = BIT(SY_LINK_UP),
     [SY_LINK_UP] = BIT(SY_LINK_FLUSHING),
@@ -37,7 +37,11 @@ sy_stage sy_link_stage(const sy_peer *link) {
     case SY_LINK_RECOGNIZE:
         return SY_STAGE_CONNECT;
     case SY_LINK_HANDSHAKE:
-        return link->identified ? SY_STAGE_IDENTITY : SY_STAGE_HANDSHAKE;
+        if (link->identified) {
+            return SY_STAGE_IDENTITY;
+        }
+        /* SPEC ER-06: plain has no secret handshake, its identity comes with NodeInfo. */
+        return link->profile == &sy_profile_plain ? SY_STAGE_NODE_INFO : SY_STAGE_HANDSHAKE;
     case SY_LINK_NODE_INFO:
     case SY_LINK_LISTEN_NAME:
         return link->info_checked ? SY_STAGE_ADMISSION : SY_STAGE_NODE_INFO;
@@ -172,8 +176,7 @@ static void log_end(const sy_peer *link, uint32_t in_a_row) {
 static bool should_flush(const sy_peer *link, sy_err code) {
     const sy_err_class class = sy_err_class_of(code);
     if (link->state == SY_LINK_NODE_INFO || link->state == SY_LINK_LISTEN_NAME) {
-        return !link->write_blocked &&
-               (class == SY_ERR_CLASS_LOCAL || class == SY_ERR_CLASS_PEER);
+        return !link->write_blocked && (class == SY_ERR_CLASS_LOCAL || class == SY_ERR_CLASS_PEER);
     }
     if (link->state != SY_LINK_UP || link->write_blocked) {
         return link->state == SY_LINK_UP && (code == SY_ERR_STOPPED || code == SY_ERR_SHUTDOWN);
@@ -259,7 +262,7 @@ void sy_link_reap(sy_peer *link) {
     sw->slots[link->slot] = NULL;
     sw->free_slots[sw->free_count++] = link->slot;
     sw->link_count--;
-    sy_rivals_on_reaped(sw, link);
+    sy_rivals_settle(sw, link);
     sy_mem_release(&sw->mem, link);
 }
 
@@ -291,6 +294,9 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
         .recv_rate = sw->settings.recv_rate,
     };
     memcpy(config.signer.pubkey, sw->key.pubkey, SY_CONN_KEY_LEN);
+    if (profile == &sy_profile_plain) {
+        link->budget.limit = SY_PREAUTH_PLAIN_MAX;
+    }
     sw->ops.random(sw->driver, config.eph_secret, sizeof config.eph_secret);
     const sy_err err = sy_session_new(profile, &config, sw->now, &link->session);
     sy_wipe(&config.eph_secret, sizeof config.eph_secret);
@@ -301,6 +307,39 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
     sy_link_set_state(link, SY_LINK_HANDSHAKE);
     sy_link_mark_dirty(link);
     return SY_OK;
+}
+
+/* SPEC PL-05 */
+size_t sy_link_allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]) {
+    const sy_switch *sw = link->sw;
+    const bool plain_too = sw->settings.plain_anywhere || sy_endpoint_is_private(&link->remote);
+    size_t count = 0;
+    for (size_t i = 0; i < sw->settings.profile_count; i++) {
+        if (sw->profiles[i] != &sy_profile_plain || plain_too) {
+            allowed[count++] = sw->profiles[i];
+        }
+    }
+    return count;
+}
+
+/* SPEC PR-02: with one profile there is nothing to recognise, and we need not wait for their first
+ * byte. */
+void sy_link_begin_inbound(sy_peer *link) {
+    const sy_profile *allowed[SY_PROFILES_MAX];
+    const size_t count = sy_link_allowed_profiles(link, allowed);
+    if (count == 0) {
+        sy_detail detail;
+        sy_detail_set(&detail, "the profile plain only serves private addresses");
+        sy_link_end(link, SY_ERR_PROFILE_UNKNOWN, &detail);
+        return;
+    }
+    if (link->sw->settings.profile_count > 1) {
+        return;
+    }
+    const sy_err err = sy_link_begin_session(link, allowed[0]);
+    if (err != SY_OK) {
+        sy_link_end(link, err, NULL);
+    }
 }
 
 static bool is_unconditional(const sy_switch *sw, const sy_node_id *id) {
@@ -413,6 +452,7 @@ void sy_link_info_accepted(sy_peer *link) {
         }
     }
     sy_timers_clear(&sw->timers, &link->deadline);
+    sy_rivals_clear_way(link);
     sy_link_set_state(link, SY_LINK_UP);
     sy_link_mark_dirty(link);
     sy_roster_add(link);
