@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One connection from accept or dial to its end: states, checks in their order, deadlines, reasons.
+ *
+ * SPEC SW-01 SW-02 SW-05 SW-08 SW-09 SW-10 SW-11 */
+#include "p2p/switch_internal.h"
+
+#include <string.h>
+
+#include <switchyard/assert.h>
+
+#include "base/wipe.h"
+
+#define BIT(state) (1u << (unsigned)(state))
+
+/* Which state may follow which.  DEAD may follow every one. */
+static const unsigned successors[SY_LINK_STATE_COUNT] = {
+    [SY_LINK_CONNECTING] = BIT(SY_LINK_HANDSHAKE),
+    [SY_LINK_RECOGNIZE] = BIT(SY_LINK_HANDSHAKE),
+    [SY_LINK_HANDSHAKE] = BIT(SY_LINK_NODE_INFO),
+    [SY_LINK_NODE_INFO] =
+        BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
+    [SY_LINK_LISTEN_NAME] = BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
+    [SY_LINK_PARKED] = BIT(SY_LINK_UP),
+    [SY_LINK_UP] = BIT(SY_LINK_FLUSHING),
+    [SY_LINK_FLUSHING] = 0,
+    [SY_LINK_DEAD] = 0,
+};
+
+void sy_link_set_state(sy_peer *link, sy_link_state next) {
+    SY_ASSERT(next == SY_LINK_DEAD || (successors[link->state] & BIT(next)) != 0);
+    link->state = next;
+}
+
+sy_stage sy_link_stage(const sy_peer *link) {
+    switch (link->state) {
+    case SY_LINK_CONNECTING:
+    case SY_LINK_RECOGNIZE:
+        return SY_STAGE_CONNECT;
+    case SY_LINK_HANDSHAKE:
+        if (link->identified) {
+            return SY_STAGE_IDENTITY;
+        }
+        /* SPEC ER-06: plain has no secret handshake, its identity comes with NodeInfo. */
+        return link->profile == &sy_profile_plain ? SY_STAGE_NODE_INFO : SY_STAGE_HANDSHAKE;
+    case SY_LINK_NODE_INFO:
+    case SY_LINK_LISTEN_NAME:
+        return link->info_checked ? SY_STAGE_ADMISSION : SY_STAGE_NODE_INFO;
+    case SY_LINK_PARKED:
+        return SY_STAGE_ADMISSION;
+    case SY_LINK_UP:
+    case SY_LINK_FLUSHING:
+    case SY_LINK_DEAD:
+        return SY_STAGE_OPEN;
+    }
+    SY_UNREACHABLE();
+}
+
+sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref) {
+    if (ref.slot >= sw->slot_count) {
+        return NULL;
+    }
+    sy_peer *link = sw->slots[ref.slot];
+    if (link == NULL || link->generation != ref.generation || link->state == SY_LINK_DEAD) {
+        return NULL;
+    }
+    return link;
+}
+
+static bool grow_slots(sy_switch *sw) {
+    const uint32_t count = sw->slot_count == 0 ? 16 : sw->slot_count * 2;
+    const uint32_t added = count - sw->slot_count;
+
+    if (count > (1u << 24)) {
+        return false;
+    }
+    void *slots = sy_mem_resize(&sw->mem, sw->slots, count * sizeof *sw->slots);
+    if (slots == NULL) {
+        return false;
+    }
+    sw->slots = slots;
+    void *generations = sy_mem_resize(&sw->mem, sw->generations, count * sizeof(uint32_t));
+    if (generations == NULL) {
+        return false;
+    }
+    sw->generations = generations;
+    void *free_slots = sy_mem_resize(&sw->mem, sw->free_slots, count * sizeof(uint32_t));
+    if (free_slots == NULL) {
+        return false;
+    }
+    sw->free_slots = free_slots;
+    for (uint32_t i = 0; i < added; i++) {
+        sw->slots[sw->slot_count + i] = NULL;
+        sw->generations[sw->slot_count + i] = 0;
+        sw->free_slots[sw->free_count++] = count - 1 - i;
+    }
+    sw->slot_count = count;
+    return true;
+}
+
+sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote) {
+    if (sw->free_count == 0 && !grow_slots(sw)) {
+        return NULL;
+    }
+    sy_peer *link = sy_mem_zalloc(&sw->mem, sizeof *link);
+    if (link == NULL) {
+        return NULL;
+    }
+    sy_budget_init(&link->budget, &sw->memory, "connection", SY_PREAUTH_MEMORY_MAX);
+    if (sy_budget_reserve(&link->budget, sizeof *link) != SY_OK) {
+        sy_mem_release(&sw->mem, link);
+        return NULL;
+    }
+    link->sw = sw;
+    link->slot = sw->free_slots[--sw->free_count];
+    link->generation = ++sw->generations[link->slot];
+    link->outbound = outbound;
+    link->state = outbound ? SY_LINK_CONNECTING : SY_LINK_RECOGNIZE;
+    link->reading = true;
+    link->remote = *remote;
+    link->rival = SY_SLOT_NONE;
+    sy_buf_init(&link->backlog, &sw->mem, &link->budget, SIZE_MAX / 2);
+    sy_buf_init(&link->unsent, &sw->mem, &link->budget, SY_SCRATCH_WIRE_OUT_CAP);
+    sy_timer_init(&link->deadline, SY_TIMER_DEADLINE);
+    sy_timer_init(&link->clock, SY_TIMER_CLOCK);
+    sw->slots[link->slot] = link;
+    sw->link_count++;
+    return link;
+}
+
+/* ---- The end -----------------------------------------------------------------------------------
+ */
+
+/* The first repeats of one reason are said one by one, later ones at 4, 8, 16 ... */
+static bool is_worth_a_line(uint32_t in_a_row) {
+    return in_a_row <= 2 || (in_a_row & (in_a_row - 1)) == 0;
+}
+
+static void log_end(const sy_peer *link, uint32_t in_a_row) {
+    sy_switch *sw = link->sw;
+    const sy_reason *why = &link->reason;
+    char id[SY_NODE_ID_TEXT_CAP] = "";
+    char remote[SY_ENDPOINT_TEXT_CAP];
+
+    if (link->has_id) {
+        sy_node_id_format(&link->id, id);
+    }
+    (void)sy_endpoint_format(&link->remote, remote);
+    const char *profile = link->profile == NULL ? "" : link->profile->name;
+    if (link->in_roster) {
+        SY_LOG(&sw->settings.log, SY_LOG_INFO, "switch", "peer_removed", sw->now,
+               SY_F_STR("id", id), SY_F_STR("addr", remote),
+               SY_F_STR("direction", link->outbound ? "out" : "in"),
+               SY_F_STR("stage", sy_stage_name(why->stage)),
+               SY_F_STR("reason", sy_err_name(why->code)),
+               SY_F_STR("fault", sy_fault_name(why->fault)), SY_F_STR("detail", why->detail.text),
+               SY_F_STR("clause", sy_reason_clause(why->code, profile)),
+               SY_F_DUR("connected_ms", sy_time_since(sw->now, link->opened_at)));
+        return;
+    }
+    /* Anybody can make these happen, so they are rationed; the counters have them all. */
+    if (!is_worth_a_line(in_a_row) ||
+        (!link->outbound && !sy_token_bucket_take(&sw->refusal_log, 1, sw->now))) {
+        return;
+    }
+    SY_LOG(&sw->settings.log, SY_LOG_INFO, "switch",
+           link->outbound ? "dial_failed" : "connection_refused", sw->now, SY_F_STR("id", id),
+           SY_F_STR("addr", remote), SY_F_STR("stage", sy_stage_name(why->stage)),
+           SY_F_STR("reason", sy_err_name(why->code)), SY_F_STR("fault", sy_fault_name(why->fault)),
+           SY_F_STR("detail", why->detail.text),
+           SY_F_STR("clause", sy_reason_clause(why->code, profile)),
+           SY_F_U64("in_a_row", in_a_row));
+}
+
+/* An orderly end of ours lets the queues run out first; the wire has no goodbye.  SPEC NI-01: and
+ * whoever refuses a NodeInfo has said its own, so that the remote can tell why. */
+static bool should_flush(const sy_peer *link, sy_err code) {
+    const sy_err_class class = sy_err_class_of(code);
+    if (link->state == SY_LINK_NODE_INFO || link->state == SY_LINK_LISTEN_NAME) {
+        return !link->write_blocked && (class == SY_ERR_CLASS_LOCAL || class == SY_ERR_CLASS_PEER);
+    }
+    if (link->state != SY_LINK_UP || link->write_blocked) {
+        return link->state == SY_LINK_UP && (code == SY_ERR_STOPPED || code == SY_ERR_SHUTDOWN);
+    }
+    return class == SY_ERR_CLASS_LOCAL || code == SY_ERR_STOPPED || code == SY_ERR_SHUTDOWN;
+}
+
+static void kill_now(sy_peer *link) {
+    sy_switch *sw = link->sw;
+    sy_link_set_state(link, SY_LINK_DEAD);
+    link->next_dead = sw->dead;
+    sw->dead = link;
+}
+
+void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail) {
+    sy_switch *sw = link->sw;
+    SY_ASSERT(code != SY_OK);
+
+    if (link->state == SY_LINK_DEAD) {
+        return;
+    }
+    if (link->has_reason) {
+        /* Already flushing: whatever happens now only shortens it. */
+        kill_now(link);
+        return;
+    }
+    link->reason = sy_reason_make(sy_link_stage(link), code, detail);
+    link->has_reason = true;
+    const uint32_t in_a_row = sy_history_add(&sw->history, link->has_id ? &link->id : NULL,
+                                             &link->reason, link->outbound, sw->now);
+    log_end(link, in_a_row);
+    const sy_event event = sy_link_event(link, SY_EVENT_ENDED);
+    sy_switch_observe(sw, &event);
+
+    if (link->stream != NULL && should_flush(link, code)) {
+        sy_link_set_state(link, SY_LINK_FLUSHING);
+        sy_timers_set(&sw->timers, &link->deadline,
+                      sy_time_after(sw->now, sw->settings.linger_timeout));
+        sy_link_mark_dirty(link);
+        return;
+    }
+    kill_now(link);
+}
+
+static void give_up_stream(sy_peer *link) {
+    if (link->stream == NULL) {
+        return;
+    }
+    void *stream = link->stream;
+    link->stream = NULL;
+    link->sw->ops.stream_close(link->sw->driver, stream, false);
+}
+
+static void leave_pending(sy_peer *link) {
+    if (link->in_pending) {
+        sy_pending_remove(&link->sw->pending, &link->pending);
+        link->in_pending = false;
+    }
+}
+
+void sy_link_reap(sy_peer *link) {
+    sy_switch *sw = link->sw;
+    SY_ASSERT(link->state == SY_LINK_DEAD);
+
+    sy_roster_remove(link);
+    sy_dialing_on_link_ended(link);
+    leave_pending(link);
+    sy_admission_release(&sw->admission, &link->ticket);
+    give_up_stream(link);
+    if (link->resolve.generation != 0) {
+        sy_lookup_cancel(sw, link->resolve);
+    }
+    sy_timers_clear(&sw->timers, &link->deadline);
+    sy_timers_clear(&sw->timers, &link->clock);
+    sy_link_drop_held(link);
+    sy_session_del(link->session);
+    sy_buf_fini(&link->backlog);
+    sy_buf_fini(&link->unsent);
+    sy_budget_release(&link->budget, sizeof *link);
+    sy_budget_fini(&link->budget);
+
+    SY_ASSERT(sw->slots[link->slot] == link);
+    sw->slots[link->slot] = NULL;
+    sw->free_slots[sw->free_count++] = link->slot;
+    sw->link_count--;
+    sy_rivals_settle(sw, link);
+    sy_mem_release(&sw->mem, link);
+}
+
+/* ---- The handshake -----------------------------------------------------------------------------
+ */
+
+static sy_err sign_challenge(void *user, const uint8_t *msg, size_t len,
+                             uint8_t ret_sig[SY_CONN_SIG_LEN]) {
+    const sy_switch *sw = user;
+    sy_node_key_sign(&sw->key, msg, len, ret_sig);
+    return SY_OK;
+}
+
+sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
+    sy_switch *sw = link->sw;
+    SY_ASSERT(link->session == NULL);
+
+    sy_session_config config = {
+        .mem = &sw->mem,
+        .budget = &link->budget,
+        .scratch = sw->scratch,
+        .signer = {.sign = sign_challenge, .user = sw},
+        .ours = &sw->ours,
+        .channels = &sw->channels,
+        .mux_batch = sw->mux_batch,
+        .ping_interval_ns = sw->settings.ping_interval,
+        .pong_timeout_ns = sw->settings.pong_timeout,
+        .send_rate = sw->settings.send_rate,
+        .recv_rate = sw->settings.recv_rate,
+    };
+    memcpy(config.signer.pubkey, sw->key.pubkey, SY_CONN_KEY_LEN);
+    if (profile == &sy_profile_plain) {
+        link->budget.limit = SY_PREAUTH_PLAIN_MAX;
+    }
+    sw->ops.random(sw->driver, config.eph_secret, sizeof config.eph_secret);
+    const sy_err err = sy_session_new(profile, &config, sw->now, &link->session);
+    sy_wipe(&config.eph_secret, sizeof config.eph_secret);
+    if (err != SY_OK) {
+        return err;
+    }
+    link->profile = profile;
+    sy_link_set_state(link, SY_LINK_HANDSHAKE);
+    sy_link_mark_dirty(link);
+    return SY_OK;
+}
+
+/* SPEC PL-05 */
+size_t sy_link_allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]) {
+    const sy_switch *sw = link->sw;
+    const bool plain_too = sw->settings.plain_anywhere || sy_endpoint_is_private(&link->remote);
+    size_t count = 0;
+    for (size_t i = 0; i < sw->settings.profile_count; i++) {
+        if (sw->profiles[i] != &sy_profile_plain || plain_too) {
+            allowed[count++] = sw->profiles[i];
+        }
+    }
+    return count;
+}
+
+/* SPEC PR-02: with one profile there is nothing to recognise, and we need not wait for their first
+ * byte. */
+void sy_link_begin_inbound(sy_peer *link) {
+    const sy_profile *allowed[SY_PROFILES_MAX];
+    const size_t count = sy_link_allowed_profiles(link, allowed);
+    if (count == 0) {
+        sy_detail detail;
+        sy_detail_set(&detail, "the profile plain only serves private addresses");
+        sy_link_end(link, SY_ERR_PROFILE_UNKNOWN, &detail);
+        return;
+    }
+    if (link->sw->settings.profile_count > 1) {
+        return;
+    }
+    const sy_err err = sy_link_begin_session(link, allowed[0]);
+    if (err != SY_OK) {
+        sy_link_end(link, err, NULL);
+    }
+}
+
+static bool is_unconditional(const sy_switch *sw, const sy_node_id *id) {
+    for (size_t i = 0; i < sw->settings.unconditional_count; i++) {
+        if (sy_node_id_equal(&sw->settings.unconditional_ids[i], id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static sy_err admit(sy_peer *link, sy_detail *detail) {
+    sy_switch *sw = link->sw;
+    link->peer_class =
+        sy_peer_class_of(link->outbound, sy_dial_table_is_persistent(&sw->dials, &link->id),
+                         is_unconditional(sw, &link->id));
+    const sy_admission_request request = {
+        .peer_class = link->peer_class,
+        .id = link->id,
+        .remote = link->remote,
+    };
+    return sy_admission_admit(&sw->admission, &request, &link->ticket, detail);
+}
+
+static void on_identity(sy_peer *link, const sy_session_event *event) {
+    sy_switch *sw = link->sw;
+    sy_detail detail;
+    sy_detail_clear(&detail);
+
+    const sy_node_id dialed = link->id;
+    const bool had_id = link->has_id;
+    link->id = event->id;
+    link->has_id = true;
+    link->identified = true;
+    const sy_event seen = sy_link_event(link, SY_EVENT_IDENTITY);
+    sy_switch_observe(sw, &seen);
+
+    if (had_id && !sy_node_id_equal(&dialed, &event->id)) {
+        char want[SY_NODE_ID_TEXT_CAP];
+        char got[SY_NODE_ID_TEXT_CAP];
+        sy_node_id_format(&dialed, want);
+        sy_node_id_format(&event->id, got);
+        sy_detail_set(&detail, "dialed %s, found %s", want, got);
+        sy_link_end(link, SY_ERR_ID_MISMATCH, &detail);
+        return;
+    }
+    if (sy_node_id_equal(&event->id, &sw->id)) {
+        sy_link_end(link, SY_ERR_SELF, NULL);
+        return;
+    }
+    const sy_err err = admit(link, &detail);
+    if (err != SY_OK) {
+        sy_link_end(link, err, &detail);
+        return;
+    }
+    leave_pending(link);
+    link->budget.limit = sw->settings.peer_memory_max;
+    sy_link_set_state(link, SY_LINK_NODE_INFO);
+    sy_link_mark_dirty(link);
+}
+
+/* ---- NodeInfo ----------------------------------------------------------------------------------
+ */
+
+static sy_err check_info(sy_peer *link, sy_addr *ret_listen, sy_detail *detail) {
+    const sy_switch *sw = link->sw;
+    const sy_node_info *info = link->info;
+    const sy_node_info_codec codec = link->profile->codec;
+    sy_detail listen_detail;
+    sy_detail_clear(&listen_detail);
+
+    sy_err err = sy_node_info_check_id(info, &link->id, detail);
+    if (err != SY_OK) {
+        return err;
+    }
+    const sy_err listen_err = sy_addr_parse(info->listen_addr.data, info->listen_addr.len,
+                                            SY_ADDR_LISTEN, ret_listen, &listen_detail);
+    err = sy_node_info_validate(codec, info, listen_err == SY_OK ? SY_OK : SY_ERR_NI_LISTEN_ADDR,
+                                detail);
+    if (err == SY_ERR_NI_LISTEN_ADDR) {
+        sy_detail_set(detail, "listen address: %s", listen_detail.text);
+    }
+    if (err != SY_OK) {
+        return err;
+    }
+    return sy_node_info_compatible(codec, &sw->ours, info, detail);
+}
+
+/* Everything that was to be checked is in order: become a peer, or meet the rival. */
+void sy_link_info_accepted(sy_peer *link) {
+    sy_switch *sw = link->sw;
+    SY_ASSERT(link->state == SY_LINK_NODE_INFO || link->state == SY_LINK_LISTEN_NAME ||
+              link->state == SY_LINK_PARKED);
+
+    link->info_checked = true;
+    if (sw->state != SY_SWITCH_RUNNING) {
+        sy_link_end(link, SY_ERR_SHUTDOWN, NULL);
+        return;
+    }
+    if (link->state != SY_LINK_PARKED) {
+        sy_peer *other = sy_rivals_find(sw, link);
+        if (other != NULL) {
+            sy_rivals_meet(link, other);
+            return;
+        }
+        const sy_err err = sy_session_accept(link->session, sw->now);
+        if (err != SY_OK) {
+            sy_link_end(link, err, NULL);
+            return;
+        }
+    }
+    sy_timers_clear(&sw->timers, &link->deadline);
+    sy_rivals_clear_way(link);
+    sy_link_set_state(link, SY_LINK_UP);
+    sy_link_mark_dirty(link);
+    sy_roster_add(link);
+    sy_link_refresh_clock(link);
+    sy_link_resume(link);
+}
+
+void sy_link_on_listen_resolved(sy_peer *link, sy_err err, const sy_detail *detail) {
+    link->resolve = (sy_resolve_ref){0, 0};
+    if (link->state != SY_LINK_LISTEN_NAME) {
+        return;
+    }
+    if (err != SY_OK) {
+        sy_link_end(link, SY_ERR_NI_LISTEN_RESOLVE, detail);
+        return;
+    }
+    sy_link_info_accepted(link);
+}
+
+static void on_info(sy_peer *link, const sy_session_event *event) {
+    sy_switch *sw = link->sw;
+    sy_addr listen;
+    sy_detail detail;
+    sy_detail_clear(&detail);
+
+    link->info = event->info;
+    const sy_event seen = sy_link_event(link, SY_EVENT_INFO);
+    sy_switch_observe(sw, &seen);
+
+    const sy_err err = check_info(link, &listen, &detail);
+    if (err != SY_OK) {
+        sy_link_end(link, err, &detail);
+        return;
+    }
+    if (!listen.is_ip && listen.host[0] != '\0') {
+        sy_link_set_state(link, SY_LINK_LISTEN_NAME);
+        sy_lookup_for_link(link, listen.host);
+        return;
+    }
+    sy_link_info_accepted(link);
+}
+
+/* ---- Events of the session ---------------------------------------------------------------------
+ */
+
+void sy_link_on_event(sy_peer *link, const sy_session_event *event) {
+    switch (event->kind) {
+    case SY_SESSION_NONE:
+        return;
+    case SY_SESSION_IDENTITY:
+        on_identity(link, event);
+        return;
+    case SY_SESSION_INFO:
+        on_info(link, event);
+        return;
+    case SY_SESSION_MESSAGE:
+        if (link->state == SY_LINK_PARKED) {
+            sy_link_hold_message(link, &event->message);
+        } else if (link->state == SY_LINK_UP) {
+            sy_roster_deliver(link, event->message.channel, event->message.data,
+                              event->message.len);
+        }
+        return;
+    }
+    SY_UNREACHABLE();
+}
+
+/* ---- Time --------------------------------------------------------------------------------------
+ */
+
+void sy_link_on_deadline(sy_peer *link) {
+    sy_detail detail;
+    switch (link->state) {
+    case SY_LINK_CONNECTING:
+        sy_detail_set(&detail, "no connection after %llu ms",
+                      (unsigned long long)(link->sw->settings.dial_timeout / SY_MSEC));
+        sy_link_end(link, SY_ERR_CONNECT_TIMEOUT, &detail);
+        return;
+    case SY_LINK_RECOGNIZE:
+    case SY_LINK_HANDSHAKE:
+    case SY_LINK_NODE_INFO:
+    case SY_LINK_LISTEN_NAME:
+        sy_detail_set(&detail, "not finished after %llu ms",
+                      (unsigned long long)(link->sw->settings.handshake_timeout / SY_MSEC));
+        sy_link_end(link, SY_ERR_HANDSHAKE_TIMEOUT, &detail);
+        return;
+    case SY_LINK_PARKED:
+        sy_rivals_on_timeout(link);
+        return;
+    case SY_LINK_FLUSHING:
+        kill_now(link);
+        return;
+    case SY_LINK_UP:
+    case SY_LINK_DEAD:
+        return;
+    }
+    SY_UNREACHABLE();
+}
+
+void sy_link_refresh_clock(sy_peer *link) {
+    sy_switch *sw = link->sw;
+    if (link->session == NULL || link->state == SY_LINK_DEAD) {
+        return;
+    }
+    const sy_mux *mux = sy_session_mux(link->session);
+    sy_time at = sy_session_recv_ready_at(link->session);
+    if (mux != NULL) {
+        at = sy_time_min(at, sy_mux_next_expiry(mux));
+    }
+    sy_timers_set(&sw->timers, &link->clock, at);
+}
+
+void sy_link_on_clock(sy_peer *link) {
+    sy_switch *sw = link->sw;
+    if (link->state == SY_LINK_DEAD) {
+        return;
+    }
+    sy_mux *mux = sy_session_mux(link->session);
+    if (mux != NULL) {
+        bool check_dry = false;
+        sy_mux_on_expiry(mux, &check_dry, sw->now);
+        if (check_dry && link->stream != NULL) {
+            sw->ops.stream_check_dry(sw->driver, link->stream);
+        }
+        sy_link_mark_dirty(link);
+    }
+    if (sy_session_recv_ready_at(link->session) <= sw->now) {
+        sy_link_resume(link);
+    }
+    sy_link_refresh_clock(link);
+}
