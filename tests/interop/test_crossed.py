@@ -38,7 +38,7 @@ class CrossedTest(SubjectTest):
         print("%s: %s" % (stack, ", ".join("%d %s" % (n, o) for o, n in outcomes.most_common())))
         self.assertEqual(sum(outcomes.values()), rounds)
         self.assertTrue(STAND_IN or outcomes["none stays"] == 0, outcomes)
-        self.assertGreater(outcomes["one stays"], 0)
+        self.assertGreater(outcomes["one stays"], rounds / 2)
 
     def make_pair(self, stack, number):
         # alternate which of the two has the lower ID
@@ -92,13 +92,12 @@ class CrossedTest(SubjectTest):
         table = peer.peers()
         self.assertEqual(table["running"], "1")
         lost = table["n"] != "1"
-        self.assertTrue(not lost or peer.stack == "tendermint-0.22")
 
         since = peer.mark()
         peer.command("disconnect " + subject.id)
         peer.wait("peer_removed", since=since, id=subject.id)
         wait_until("the connection is closed", lambda: kept.closed, 5)
-        # A v0.22.8 switch can drop a peer from its set that goes on living, see tmpeer.
+        # A Go switch can drop a peer from its set that goes on living, see peer() in its stack.go.
         return "one stays, unknown to the Go switch" if lost else "one stays"
 
     def settle(self, conns):
