@@ -103,7 +103,9 @@ void spec_case_run(spec_run *run, const spec_case *one) {
     } else {
         one->group->run(run, row, run->target.profile == SPEC_TENDERMINT ? row->tm : row->cb);
     }
+    run->port_count = run->peer_count;
     for (size_t i = 0; i < run->peer_count; i++) {
+        run->ports[i] = run->peers[i].port;
         spec_peer_fini(&run->peers[i]);
     }
     run->peer_count = 0;

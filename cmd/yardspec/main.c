@@ -20,7 +20,7 @@
 #define EXIT_USAGE       2
 #define TIMEOUT_MS       3000
 #define TIMEOUT_MAX_S    600
-#define ONLY_MAX         32
+#define ONLY_MAX         96
 #define CAPACITY_DEFAULT 0
 
 typedef struct options {

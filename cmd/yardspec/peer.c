@@ -85,6 +85,16 @@ static socklen_t to_sockaddr(const sy_endpoint *endpoint, struct sockaddr_storag
     return sizeof *in6;
 }
 
+static uint16_t local_port(int fd) {
+    struct sockaddr_storage addr = {0};
+    socklen_t len = sizeof addr;
+    if (getsockname(fd, (struct sockaddr *)&addr, &len) != 0) {
+        return 0;
+    }
+    return ntohs(addr.ss_family == AF_INET ? ((const struct sockaddr_in *)(const void *)&addr)->sin_port
+                                           : ((const struct sockaddr_in6 *)(const void *)&addr)->sin6_port);
+}
+
 bool spec_peer_connect(spec_peer *peer, const sy_endpoint *endpoint) {
     struct sockaddr_storage addr;
     const socklen_t len = to_sockaddr(endpoint, &addr);
@@ -96,7 +106,9 @@ bool spec_peer_connect(spec_peer *peer, const sy_endpoint *endpoint) {
     (void)fcntl(peer->fd, F_SETFL, O_NONBLOCK);
     (void)fcntl(peer->fd, F_SETFD, FD_CLOEXEC);
     (void)setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(peer->fd, (const struct sockaddr *)&addr, len) == 0) {
+    const int connected = connect(peer->fd, (const struct sockaddr *)&addr, len);
+    peer->port = local_port(peer->fd);
+    if (connected == 0) {
         return true;
     }
     struct pollfd wait = {.fd = peer->fd, .events = POLLOUT};

@@ -50,7 +50,8 @@ typedef struct spec_frame {
 } spec_frame;
 
 typedef struct spec_peer {
-    int fd; /* -1: none */
+    int fd;        /* -1: none */
+    uint16_t port; /* ours: the target's log names it */
     spec_profile profile;
     int timeout_ms;
     sy_node_key key;

@@ -15,7 +15,10 @@ void spec_report_add(spec_report *report, const spec_run *run, const spec_case *
     if (report->results == NULL || detail == NULL) {
         spec_die("out of memory");
     }
-    report->results[report->count++] = (spec_result){one, run->verdict, detail, ms};
+    spec_result *result = &report->results[report->count++];
+    *result = (spec_result){.one = one, .verdict = run->verdict, .detail = detail, .ms = ms};
+    result->port_count = run->port_count;
+    memcpy(result->ports, run->ports, sizeof result->ports);
     report->totals[run->verdict]++;
     if (!report->quiet) {
         (void)printf("%-9s %-7s %-24s %s\n", verdict_names[run->verdict], one->clause, one->id,
@@ -67,6 +70,21 @@ static void print_json(json_t *value) {
     json_decref(value);
 }
 
+/* Our ports, by which the target's log names our connections. */
+static json_t *ports_json(const spec_result *result) {
+    json_t *ports = json_array();
+    for (size_t i = 0; i < result->port_count; i++) {
+        (void)json_array_append_new(ports, json_integer(result->ports[i]));
+    }
+    return ports;
+}
+
+static const char *expect_name(const spec_row *row) {
+    return row->run != NULL                ? "function"
+           : row->expect == SPEC_REFUSE ? "refuse"
+                                           : "accept";
+}
+
 void spec_report_print_json(const spec_report *report, const spec_run *run) {
     json_t *cases = json_array();
     json_t *totals = json_object();
@@ -80,6 +98,8 @@ void spec_report_print_json(const spec_report *report, const spec_run *run) {
         (void)json_object_set_new(entry, "verdict", json_string(verdict_names[result->verdict]));
         (void)json_object_set_new(entry, "detail", text_json(result->detail));
         (void)json_object_set_new(entry, "ms", json_real(result->ms));
+        (void)json_object_set_new(entry, "expected", json_string(expect_name(result->one->row)));
+        (void)json_object_set_new(entry, "ports", ports_json(result));
         (void)json_array_append_new(cases, entry);
     }
     for (spec_verdict v = SPEC_PASS; v < SPEC_VERDICTS; v++) {

@@ -13,6 +13,8 @@ typedef struct spec_result {
     spec_verdict verdict;
     char *detail; /* owned */
     double ms;
+    uint16_t ports[SPEC_PEERS_MAX];
+    size_t port_count;
 } spec_result;
 
 typedef struct spec_report {

@@ -52,6 +52,8 @@ typedef struct spec_run {
     uint64_t capacity;
     spec_peer peers[SPEC_PEERS_MAX]; /* of the present case */
     size_t peer_count;
+    uint16_t ports[SPEC_PEERS_MAX]; /* of the connections of the last case, the newest last */
+    size_t port_count;
     spec_verdict verdict;
     char sent[200]; /* what the case sent, for the detail */
     char detail[SPEC_DETAIL_CAP];
