@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
-.PHONY: deps build-deps build demo check interop clean help
+.PHONY: deps build-deps build demo check interop conformance mutants clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -10,6 +10,8 @@ help:
 	@echo "make demo     a network of four nodes before your eyes"
 	@echo "make check    every test layer, with sanitizers"
 	@echo "make interop  only the tests against real peers (needs Go 1.23)"
+	@echo "make conformance  only yardspec against our own node"
+	@echo "make mutants  does yardspec see deliberate faults?"
 	@echo "make deps     what building and testing needs (apt-get)"
 	@echo "make clean    removes build/"
 
@@ -23,7 +25,8 @@ build: build-deps
 	@cmake --preset release >/dev/null
 	@cmake --build build/release -j $(JOBS)
 	@mkdir -p build/bin && ln -sfn ../release/bin/yard build/bin/yard
-	@echo "build/bin/yard is ready"
+	@ln -sfn ../release/bin/yardspec build/bin/yardspec
+	@echo "build/bin/yard and build/bin/yardspec are ready"
 
 demo: build
 	@python3 scripts/demo.py
@@ -33,6 +36,14 @@ check:
 
 interop: build
 	@python3 tests/interop/run.py
+
+conformance: build
+	@python3 tests/conformance/run.py
+
+mutants: build
+	@cmake --preset mutants >/dev/null
+	@cmake --build build/mutants -j $(JOBS) --target yard
+	@python3 tests/conformance/mutants.py
 
 clean:
 	rm -rf build

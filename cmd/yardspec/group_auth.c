@@ -120,7 +120,8 @@ static void run_mirror(spec_run *run, const spec_row *row) {
     spec_peer_send_stream(peer, peer->plain.data, len);
     spec_bytes_drop(&peer->plain, len);
     spec_bytes info = {0};
-    spec_add_info(run, peer, &info);
+    spec_expand(run, peer,
+                peer->profile == SPEC_TENDERMINT ? "[0a[$T]{2-7}]" : "[{1}12[$T]{3-8}]", &info);
     spec_peer_send_stream(peer, info.data, info.len);
     spec_bytes_fini(&info);
     if (spec_peer_recv_info(peer) == SPEC_CAME_DATA) {
@@ -214,8 +215,8 @@ static const spec_row rows[] = {
     {"key-empty", "CC-30", NULL, "an empty key", NULL, "[0a[]" CB_SIG "]"},
     {"key-type", "STS-28", "CC-31", "a key of type secp256k1",
      "[0a[eb5ae987[02 $P]]" TM_SIG "]", "[0a[12[02 $P]]" CB_SIG "]"},
-    {"key-type-32", "CC-31", NULL, "the key as the secp256k1 member", NULL,
-     "[0a[12[$P]]" CB_SIG "]"},
+    {"key-type-32", "STS-28", "CC-31", "the key, called secp256k1",
+     "[0a[eb5ae987[$P]]" TM_SIG "]", "[0a[12[$P]]" CB_SIG "]"},
     {"key-31", "STS-28", "CC-32", "a key of 31 bytes", "[0a[1624de64[$P:31]]" TM_SIG "]",
      "[0a[0a[$P:31]]" CB_SIG "]"},
     {"key-33", "STS-28", "CC-32", "a key of 33 bytes", "[0a[1624de64[$P 00]]" TM_SIG "]",

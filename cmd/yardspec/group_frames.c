@@ -75,6 +75,29 @@ static void run_bent_auth(spec_run *run, const bent *bend) {
     }
 }
 
+/* A frame whose 1024 bytes are good packets, so that a receiver that cuts a wrong length finds
+ * nothing wrong with them. */
+static void send_full_frame(spec_run *run, spec_peer *peer, const spec_frame *frame,
+                            const uint8_t *ping, size_t ping_len) {
+    uint8_t head[SY_PACKET_OVERHEAD];
+    spec_bytes data = {0};
+    const size_t room = SY_FRAME_DATA_MAX - ping_len;
+    const sy_packet_codec codec = spec_peer_codec(peer);
+    const uint8_t channel = spec_served_channel(run);
+    size_t len = 900;
+    while (len + sy_packet_write_header(codec, channel, false, len, head) < room) {
+        len++;
+    }
+    spec_bytes_add(&data, ping, ping_len);
+    spec_bytes_add(&data, head, sy_packet_write_header(codec, channel, false, len, head));
+    spec_bytes_fill(&data, len, 'f');
+    if (data.len != SY_FRAME_DATA_MAX) {
+        spec_die("no message fills a frame");
+    }
+    spec_peer_send_frame(peer, frame, data.data, data.len);
+    spec_bytes_fini(&data);
+}
+
 static void run_bent(spec_run *run, const spec_row *row) {
     const bent *bend = &bends[row->arg];
     uint8_t ping[SY_PACKET_OVERHEAD];
@@ -87,7 +110,12 @@ static void run_bent(spec_run *run, const spec_row *row) {
     if (peer == NULL) {
         return;
     }
-    spec_peer_send_frame(peer, &bend->frame, ping, ping_bytes(peer, ping));
+    const size_t ping_len = ping_bytes(peer, ping);
+    if (bend->frame.has_length) {
+        send_full_frame(run, peer, &bend->frame, ping, ping_len);
+    } else {
+        spec_peer_send_frame(peer, &bend->frame, ping, ping_len);
+    }
     const spec_came came = spec_wait_pong(peer);
     if (came == (bend->refused ? SPEC_CAME_CLOSED : SPEC_CAME_DATA)) {
         spec_pass(run, "%s", bend->refused ? "the connection was closed" : "a pong");

@@ -214,6 +214,7 @@ static void add_versions(const spec_target *target, spec_bytes *out) {
 static bool expand_name(void *user, char name, spec_bytes *out) {
     naming *n = user;
     const spec_target *target = &n->run->target;
+    char id[SY_NODE_ID_TEXT_CAP];
     const char *network = n->run->chain_id != NULL ? n->run->chain_id : target->network;
     switch (name) {
     case 'E':
@@ -250,6 +251,10 @@ static bool expand_name(void *user, char name, spec_bytes *out) {
         return true;
     case 'c':
         spec_bytes_uvarint(out, spec_served_channel(n->run));
+        return true;
+    case 'T':
+        sy_node_id_format(&target->id, id);
+        spec_bytes_add(out, id, SY_NODE_ID_TEXT_LEN);
         return true;
     case 'd': /* $c in one byte more than it needs */
         spec_bytes_uvarint(out, spec_served_channel(n->run));
