@@ -221,8 +221,7 @@ bool sy_mux_at_boundary(const sy_mux *mux) {
 }
 
 bool sy_mux_remote_has(const sy_mux *mux, uint16_t channel) {
-    return channel < mux->chan_count &&
-           (mux->chans[channel].remote_has || SY_MUTANT(MX_UNLISTED));
+    return channel < mux->chan_count && (mux->chans[channel].remote_has || SY_MUTANT(MX_UNLISTED));
 }
 
 void sy_mux_get_stats(const sy_mux *mux, sy_mux_stats *ret_stats) {

@@ -384,7 +384,8 @@ static sy_err on_msg(recv_run *run, const sy_packet *packet, bool in_part) {
         have = chan->in.assembly->len;
     }
     SY_ASSERT(have <= desc->recv_message_max);
-    if (packet->data.len > desc->recv_message_max - have - SY_MUTANT(MX_CAPACITY)) { /* SPEC MX-28 */
+    if (packet->data.len >
+        desc->recv_message_max - have - SY_MUTANT(MX_CAPACITY)) { /* SPEC MX-28 */
         return too_long(desc, have + packet->data.len, run->detail);
     }
 
@@ -408,7 +409,8 @@ static sy_err on_msg(recv_run *run, const sy_packet *packet, bool in_part) {
 static sy_err on_ping(recv_run *run) {
     sy_mux *mux = run->mux;
     mux->stats.pings_received++;
-    if (!sy_token_bucket_take(&mux->ping_rate, 1, run->now) && !SY_MUTANT(MX_FLOOD)) { /* SPEC MX-53 */
+    if (!sy_token_bucket_take(&mux->ping_rate, 1, run->now) &&
+        !SY_MUTANT(MX_FLOOD)) { /* SPEC MX-53 */
         sy_detail_set(run->detail, "more than %d pings a second after %d at once", SY_PING_RATE,
                       SY_PING_BURST);
         return SY_ERR_PING_FLOOD;

@@ -45,7 +45,8 @@ sy_err sy_packet_parse(sy_packet_codec codec, const uint8_t *in, size_t len, siz
     if (SY_MUTANT(MX_PREFIX) && !minimal) {
         return SY_ERR_PACKET_MALFORMED;
     }
-    if (body_len > payload_max + SY_PACKET_OVERHEAD + SY_MUTANT(MX_ANNOUNCED)) { /* SPEC MX-06: before its body is read. */
+    if (body_len > payload_max + SY_PACKET_OVERHEAD +
+                       SY_MUTANT(MX_ANNOUNCED)) { /* SPEC MX-06: before its body is read. */
         sy_detail_set(detail, "packet announces %llu bytes, limit %zu for payloads of %zu",
                       (unsigned long long)body_len, payload_max + SY_PACKET_OVERHEAD, payload_max);
         return SY_ERR_PACKET_TOO_LONG;

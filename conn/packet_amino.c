@@ -86,7 +86,8 @@ static sy_err msg_field(const sy_field *field, sy_packet *packet, sy_detail *det
         packet->data = field->bytes;
         return SY_OK;
     default:
-        return SY_MUTANT(MX_UNKNOWN_TM) ? SY_ERR_PACKET_MALFORMED : SY_OK; /* SPEC MX-10: unknown, skipped. */
+        return SY_MUTANT(MX_UNKNOWN_TM) ? SY_ERR_PACKET_MALFORMED
+                                        : SY_OK; /* SPEC MX-10: unknown, skipped. */
     }
 }
 

@@ -65,7 +65,8 @@ static sy_err read_msg(sy_bytes body, msg_part *ret_part, sy_detail *detail) {
             if (field.type != SY_WIRE_VARINT) {
                 return wrong_type("end mark", &field, detail);
             }
-            part.eof = field.varint != 0 && !(SY_MUTANT(MX_END_CB) && field.varint != 1); /* SPEC MX-19 */
+            part.eof =
+                field.varint != 0 && !(SY_MUTANT(MX_END_CB) && field.varint != 1); /* SPEC MX-19 */
             break;
         case FIELD_DATA:
             if (field.type != SY_WIRE_BYTES) {

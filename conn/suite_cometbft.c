@@ -314,7 +314,7 @@ static sy_err open_sealed(const sy_frame_key *key, EVP_CIPHER_CTX *ctx, const ui
     /* SPEC CC-21 */
     uint8_t none[SY_FRAME_TAG_LEN];
     return EVP_DecryptFinal_ex(ctx, none, &len) == 1 || SY_MUTANT(FRAME_TAG_CB) ? SY_OK
-                                                                             : SY_ERR_FRAME_TAG;
+                                                                                : SY_ERR_FRAME_TAG;
 }
 
 static sy_err open_frame(sy_frame_key *key, EVP_CIPHER_CTX *ctx, const uint8_t *in, uint8_t *out,

@@ -17,9 +17,7 @@ static const spec_group *const groups[] = {
 static unsigned profiles_of(const spec_row *row) {
     if (row->run != NULL) {
         const unsigned only = row->flags & (SPEC_F_TM | SPEC_F_CB);
-        return only == SPEC_F_TM   ? SPEC_TENDERMINT
-               : only == SPEC_F_CB ? SPEC_COMETBFT
-                                   : SPEC_BOTH;
+        return only == SPEC_F_TM ? SPEC_TENDERMINT : only == SPEC_F_CB ? SPEC_COMETBFT : SPEC_BOTH;
     }
     return (row->tm != NULL ? SPEC_TENDERMINT : 0u) | (row->cb != NULL ? SPEC_COMETBFT : 0u);
 }
@@ -88,6 +86,17 @@ bool spec_group_exists(const char *name) {
     return false;
 }
 
+/* A refusal that takes the whole node down is none. */
+static void check_alive(spec_run *run) {
+    spec_peer peer;
+    spec_peer_init(&peer, run->target.profile, run->timeout_ms);
+    if (run->verdict == SPEC_PASS && !spec_peer_connect(&peer, &run->target.endpoint)) {
+        run->verdict = SPEC_UNDECIDED;
+        spec_fail(run, "that the node goes on", "the node no longer listens");
+    }
+    spec_peer_fini(&peer);
+}
+
 void spec_case_run(spec_run *run, const spec_case *one) {
     const spec_row *row = one->row;
     run->verdict = SPEC_UNDECIDED;
@@ -109,6 +118,7 @@ void spec_case_run(spec_run *run, const spec_case *one) {
         spec_peer_fini(&run->peers[i]);
     }
     run->peer_count = 0;
+    check_alive(run);
     if (run->verdict == SPEC_UNDECIDED) {
         spec_die("case %s ended without a verdict", one->id);
     }

@@ -18,6 +18,7 @@ static void run_info(spec_run *run, const spec_row *row, const char *bytes) {
     spec_note_sent(run, "NodeInfo %s", spec_show(out.data, out.len));
     spec_peer_send_stream(peer, out.data, out.len);
     spec_bytes_fini(&out);
+    spec_hold(peer, row);
     const spec_came came = spec_peer_recv_info(peer);
     if (came == SPEC_CAME_CLOSED && row->expect == SPEC_REFUSE) {
         spec_pass(run, "the connection was closed");
@@ -115,9 +116,10 @@ static void run_frames_of_one(spec_run *run, const spec_row *row) {
     }
 }
 
-#define BOTH(id, clause, title, tm, cb, expect) {id, clause, NULL, title, tm, cb, expect}
-#define BAD(id, clause, title, tm, cb)          BOTH(id, clause, title, tm, cb, SPEC_REFUSE)
-#define GOOD(id, clause, title, tm, cb)         BOTH(id, clause, title, tm, cb, SPEC_ACCEPT)
+#define BOTH(id, clause, title, tm, cb, expect)                                                    \
+    { id, clause, NULL, title, tm, cb, expect }
+#define BAD(id, clause, title, tm, cb)  BOTH(id, clause, title, tm, cb, SPEC_REFUSE)
+#define GOOD(id, clause, title, tm, cb) BOTH(id, clause, title, tm, cb, SPEC_ACCEPT)
 
 /* Channels that differ from each other and from those that targets serve. */
 #define C15 "c1c2c3c4c5c6c7c8c9cacbcccdcecf"
@@ -135,15 +137,15 @@ static const spec_row rows[] = {
      "[{1-8} ~10241:7a]"},
     {"ni-announced", "NI-03", "NI-08", "a length above the limit, and no body", "ff4f", "8150",
      .flags = SPEC_F_HOLD},
-    {"ni-announced-max", "NI-03", "NI-08", "a length of 2^63, and no body",
-     "80808080808080808001", "80808080808080808001", .flags = SPEC_F_HOLD},
+    {"ni-announced-max", "NI-03", "NI-08", "a length of 2^63, and no body", "80808080808080808001",
+     "80808080808080808001", .flags = SPEC_F_HOLD},
     /* Encoding. */
     {"ni-unknown", "NI-04", "NI-09", "a field that nobody knows", "[{1-7} 4005]", "[{1-8} 4805]",
      SPEC_ACCEPT},
     {"ni-long-varint", "NI-04", "NI-09", "an inner length in two bytes for one",
      "[{1-5} 32 8200 'ab']", "[{1-6} 3a 8200 'ab' {8}]", SPEC_ACCEPT},
-    {"ni-no-other", "NI-04", NULL, "a moniker that is written out, nothing behind", "[{1-6}]",
-     NULL, SPEC_ACCEPT},
+    {"ni-no-other", "NI-04", NULL, "a moniker that is written out, nothing behind", "[{1-6}]", NULL,
+     SPEC_ACCEPT},
     {"ni-any-order", "NI-09", NULL, "the fields backwards", NULL, "[{8}{7}{6}{5}{4}{3}{2}{1}]",
      SPEC_ACCEPT},
     {"ni-last-counts", "NI-10", NULL, "a wrong network, then the right one", NULL,
@@ -169,8 +171,7 @@ static const spec_row rows[] = {
     BAD("id-other", "NI-22", "another ID", "[0a[*40:61]{2-7}]", "[{1}12[*40:61]{3-8}]"),
     BAD("id-upper", "NI-22", "the ID in upper case", "[0a[$J]{2-7}]", "[{1}12[$J]{3-8}]"),
     BAD("id-short", "NI-22", "39 digits", "[0a[$I:39]{2-7}]", "[{1}12[$I:39]{3-8}]"),
-    BAD("id-long", "NI-22", "a zero byte behind the ID", "[0a[$I 00]{2-7}]",
-        "[{1}12[$I 00]{3-8}]"),
+    BAD("id-long", "NI-22", "a zero byte behind the ID", "[0a[$I 00]{2-7}]", "[{1}12[$I 00]{3-8}]"),
     BAD("id-none", "NI-22", "no ID", "[{2-7}]", "[{1}{3-8}]"),
     /* Channels. */
     GOOD("channels-16", "NI-23", "16 channels, one in common", "[{1-4}2a[" C15 "$C:1]{6}]",
@@ -194,8 +195,7 @@ static const spec_row rows[] = {
     BAD("moniker-tab", "NI-25", "a tab", "[{1-5}32['a' 09 'b']]", "[{1-6}3a['a' 09 'b']{8}]"),
     BAD("moniker-zero", "NI-25", "a zero byte in it", "[{1-5}32['a' 00]]", "[{1-6}3a['a' 00]{8}]"),
     BAD("moniker-del", "NI-25", "the byte 7f", "[{1-5}32['a' 7f]]", "[{1-6}3a['a' 7f]{8}]"),
-    BAD("moniker-utf8", "NI-25", "a letter outside ASCII", "[{1-5}32[c3a9]]",
-        "[{1-6}3a[c3a9]{8}]"),
+    BAD("moniker-utf8", "NI-25", "a letter outside ASCII", "[{1-5}32[c3a9]]", "[{1-6}3a[c3a9]{8}]"),
     /* Other, tx_index, rpc_address. */
     GOOD("other-two", "NI-26", "two entries", "[{1-6}3a['a=b']3a['c=d']]", NULL),
     BAD("other-empty", "NI-26", "an empty entry", "[{1-6}3a['a=b']3a[]]", NULL),

@@ -52,11 +52,14 @@ static void run_packet(spec_run *run, const spec_row *row, const char *bytes) {
     }
 }
 
-#define BAD(id, clause, title, tm, cb)        {id, clause, NULL, title, tm, cb, SPEC_REFUSE}
-#define GOOD(id, clause, title, tm, cb)       {id, clause, NULL, title, tm, cb, SPEC_ACCEPT}
-#define ECHO(id, clause, title, tm, cb, data) {id, clause, NULL, title, tm, cb, SPEC_ECHO, 0, data}
+#define BAD(id, clause, title, tm, cb)                                                             \
+    { id, clause, NULL, title, tm, cb, SPEC_REFUSE }
+#define GOOD(id, clause, title, tm, cb)                                                            \
+    { id, clause, NULL, title, tm, cb, SPEC_ACCEPT }
+#define ECHO(id, clause, title, tm, cb, data)                                                      \
+    { id, clause, NULL, title, tm, cb, SPEC_ECHO, 0, data }
 #define SPLIT(id, clause, clause_cb, title, tm, cb, expect)                                        \
-    {id, clause, clause_cb, title, tm, cb, expect}
+    { id, clause, clause_cb, title, tm, cb, expect }
 
 /* The type of a message packet in amino. */
 #define M "b05b4f2c"
@@ -104,17 +107,17 @@ static const spec_row rows[] = {
           "[" M "08$c 1000 1a['x']]", "[1a[08$c 1000 1a['x']]]", SPEC_ACCEPT),
     SPLIT("field-long", "MX-10", "MX-15", "a data length in two bytes for one",
           "[" M "08$c 1a 8100 'x']", "[1a[08$c 1a 8100 'x']]", SPEC_ACCEPT),
-    SPLIT("field-order", "MX-12", NULL, "the end mark before the channel", "[" M "1000 08$c]",
-          NULL, SPEC_REFUSE),
-    SPLIT("field-any-order", "MX-15", NULL, "data before the channel", NULL,
-          "[1a[1a['x'] 08$c]]", SPEC_ACCEPT),
+    SPLIT("field-order", "MX-12", NULL, "the end mark before the channel", "[" M "1000 08$c]", NULL,
+          SPEC_REFUSE),
+    SPLIT("field-any-order", "MX-15", NULL, "data before the channel", NULL, "[1a[1a['x'] 08$c]]",
+          SPEC_ACCEPT),
     SPLIT("field-twice", "MX-12", NULL, "the channel twice", "[" M "08$c 08$c]", NULL, SPEC_REFUSE),
     SPLIT("field-0", "MX-12", "MX-18", "field number 0", "[" M "0001 08$c]", "[1a[08$c 0001]]",
           SPEC_REFUSE),
     SPLIT("field-0-ping", "MX-12", "MX-18", "field number 0 in a ping", "[15c3d289 0001]",
           "[0a[0001]]", SPEC_REFUSE),
-    SPLIT("field-type", "MX-11", "MX-18", "the channel as bytes", "[" M "0a01 30]",
-          "[1a[0a01 30]]", SPEC_REFUSE),
+    SPLIT("field-type", "MX-11", "MX-18", "the channel as bytes", "[" M "0a01 30]", "[1a[0a01 30]]",
+          SPEC_REFUSE),
     SPLIT("field-type-data", "MX-11", "MX-18", "the data as a varint", "[" M "08$c 1801]",
           "[1a[08$c 1801]]", SPEC_REFUSE),
     SPLIT("field-group", "MX-11", "MX-18", "wire type 3", "[" M "08$c 2b01]", "[1a[08$c 2b01]]",
@@ -164,10 +167,9 @@ static const spec_row rows[] = {
          "[" M "08$c 1002 1a['ab']] [" M "08$c 1001 1a['c']]", NULL, "'abc'"),
     ECHO("end-2-proto", "MX-19", "an end mark of 2 ends a message", NULL,
          "[1a[08$c 1002 1a['ab']]]", "'ab'"),
-    ECHO("echo-long-form", "MX-10", "a channel in two bytes for one",
-         "[" M "08$d 1001 1a['x']]", NULL, "'x'"),
-    ECHO("echo-reordered", "MX-15", "fields backwards", NULL, "[1a[1a['xyz'] 1001 08$c]]",
-         "'xyz'"),
+    ECHO("echo-long-form", "MX-10", "a channel in two bytes for one", "[" M "08$d 1001 1a['x']]",
+         NULL, "'x'"),
+    ECHO("echo-reordered", "MX-15", "fields backwards", NULL, "[1a[1a['xyz'] 1001 08$c]]", "'xyz'"),
     ECHO("echo-last-counts", "MX-16", "two messages in a packet: the last counts", NULL,
          "[1a[08$c 1001 1a['no']] 1a[08$c 1001 1a['yes']]]", "'yes'"),
 };

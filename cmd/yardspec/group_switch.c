@@ -6,8 +6,8 @@
 
 #include "cmd/yardspec/cases.h"
 
-#define PARKED_MS      3500  /* parking ends after 2 s */
-#define HANDSHAKE_S    20    /* default of handshake_timeout */
+#define PARKED_MS      3500 /* parking ends after 2 s */
+#define HANDSHAKE_S    20   /* default of handshake_timeout */
 #define HANDSHAKE_SLOP 2
 
 /* A second connection with the key of the first, as far as NodeInfo. */

@@ -74,11 +74,16 @@ static int take_flag(options *opt, int argc, char **argv, int *at) {
         bool *set;
         const char **value;
     } flags[] = {
-        {"--list", &opt->list, NULL},         {"--json", &opt->json, NULL},
-        {"--slow", &opt->slow, NULL},         {"--strict", &opt->strict, NULL},
-        {"--help", &opt->help, NULL},         {"--profile", NULL, &opt->profile},
-        {"--chain-id", NULL, &opt->chain_id}, {"--junit", NULL, &opt->junit},
-        {"--timeout", NULL, &opt->timeout},   {"--capacity", NULL, &opt->capacity},
+        {"--list", &opt->list, NULL},
+        {"--json", &opt->json, NULL},
+        {"--slow", &opt->slow, NULL},
+        {"--strict", &opt->strict, NULL},
+        {"--help", &opt->help, NULL},
+        {"--profile", NULL, &opt->profile},
+        {"--chain-id", NULL, &opt->chain_id},
+        {"--junit", NULL, &opt->junit},
+        {"--timeout", NULL, &opt->timeout},
+        {"--capacity", NULL, &opt->capacity},
         {"--only", NULL, &opt->only[opt->only_count]},
     };
     const char *arg = argv[*at];
@@ -92,9 +97,7 @@ static int take_flag(options *opt, int argc, char **argv, int *at) {
             *flags[i].set = true;
             return equals == NULL ? EXIT_PASSED : complain("no value belongs to", flags[i].name);
         }
-        const char *value = equals != NULL      ? equals + 1
-                            : *at + 1 < argc ? argv[++*at]
-                                                : NULL;
+        const char *value = equals != NULL ? equals + 1 : *at + 1 < argc ? argv[++*at] : NULL;
         if (value == NULL) {
             return complain("a value is missing after", arg);
         }
@@ -271,8 +274,8 @@ static int run_all(const options *opt, spec_run *run) {
 static void print_target(const spec_run *run) {
     const spec_target *target = &run->target;
     (void)printf("%s speaks %s on network \"%s\", version %s; %zu channels, %zu of them echo\n",
-                 target->text, spec_profile_name(target->profile), target->network,
-                 target->version, target->channel_count, target->echo_count);
+                 target->text, spec_profile_name(target->profile), target->network, target->version,
+                 target->channel_count, target->echo_count);
 }
 
 int main(int argc, char **argv) {

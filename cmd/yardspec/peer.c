@@ -91,8 +91,9 @@ static uint16_t local_port(int fd) {
     if (getsockname(fd, (struct sockaddr *)&addr, &len) != 0) {
         return 0;
     }
-    return ntohs(addr.ss_family == AF_INET ? ((const struct sockaddr_in *)(const void *)&addr)->sin_port
-                                           : ((const struct sockaddr_in6 *)(const void *)&addr)->sin6_port);
+    return ntohs(addr.ss_family == AF_INET
+                     ? ((const struct sockaddr_in *)(const void *)&addr)->sin_port
+                     : ((const struct sockaddr_in6 *)(const void *)&addr)->sin6_port);
 }
 
 bool spec_peer_connect(spec_peer *peer, const sy_endpoint *endpoint) {
@@ -139,8 +140,7 @@ void spec_peer_send(spec_peer *peer, const void *data, size_t len) {
     long until = now_ms() + peer->timeout_ms;
     while (len > 0 && now_ms() < until) {
         const bool may_read = !peer->ended && peer->raw.len < RAW_KEPT_MAX;
-        struct pollfd wait = {.fd = peer->fd,
-                              .events = (short)(POLLOUT | (may_read ? POLLIN : 0))};
+        struct pollfd wait = {.fd = peer->fd, .events = (short)(POLLOUT | (may_read ? POLLIN : 0))};
         if (poll(&wait, 1, peer->timeout_ms) <= 0) {
             return;
         }
@@ -297,10 +297,9 @@ static spec_came open_frame(spec_peer *peer) {
         failed = crypto_secretbox_open_easy(plain, peer->raw.data, SY_SEALED_LEN,
                                             peer->recv_key.nonce, peer->recv_key.key);
     } else {
-        failed = crypto_aead_chacha20poly1305_ietf_decrypt(plain, NULL, NULL, peer->raw.data,
-                                                           SY_SEALED_LEN, NULL, 0,
-                                                           peer->recv_key.nonce,
-                                                           peer->recv_key.key);
+        failed = crypto_aead_chacha20poly1305_ietf_decrypt(
+            plain, NULL, NULL, peer->raw.data, SY_SEALED_LEN, NULL, 0, peer->recv_key.nonce,
+            peer->recv_key.key);
     }
     if (failed != 0) {
         return wrong(peer, "a frame whose tag does not verify");

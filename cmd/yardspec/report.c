@@ -39,9 +39,9 @@ void spec_report_fini(spec_report *report) {
 }
 
 void spec_report_print_totals(const spec_report *report) {
-    (void)printf("%zu passed, %zu failed, %zu deviations, %zu skipped\n",
-                 report->totals[SPEC_PASS], report->totals[SPEC_FAIL],
-                 report->totals[SPEC_DEVIATION], report->totals[SPEC_SKIP]);
+    (void)printf("%zu passed, %zu failed, %zu deviations, %zu skipped\n", report->totals[SPEC_PASS],
+                 report->totals[SPEC_FAIL], report->totals[SPEC_DEVIATION],
+                 report->totals[SPEC_SKIP]);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -80,9 +80,7 @@ static json_t *ports_json(const spec_result *result) {
 }
 
 static const char *expect_name(const spec_row *row) {
-    return row->run != NULL                ? "function"
-           : row->expect == SPEC_REFUSE ? "refuse"
-                                           : "accept";
+    return row->run != NULL ? "function" : row->expect == SPEC_REFUSE ? "refuse" : "accept";
 }
 
 void spec_report_print_json(const spec_report *report, const spec_run *run) {

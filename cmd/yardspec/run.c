@@ -19,9 +19,9 @@ static void say(spec_run *run, spec_verdict verdict, const char *expected, const
     (void)vsnprintf(came, sizeof came, format, args);
     run->verdict = verdict;
     (void)snprintf(run->detail, sizeof run->detail, "%s%s%s%s%s%s%s",
-                   run->sent[0] != '\0' ? "sent " : "", run->sent,
-                   run->sent[0] != '\0' ? "; " : "", expected != NULL ? "expected " : "",
-                   expected != NULL ? expected : "", expected != NULL ? "; came: " : "", came);
+                   run->sent[0] != '\0' ? "sent " : "", run->sent, run->sent[0] != '\0' ? "; " : "",
+                   expected != NULL ? "expected " : "", expected != NULL ? expected : "",
+                   expected != NULL ? "; came: " : "", came);
 }
 
 void spec_pass(spec_run *run, const char *format, ...) {
@@ -169,9 +169,8 @@ typedef struct naming {
 
 static void add_signature(naming *n, char kind, spec_bytes *out) {
     /* The order of the base point, little endian. */
-    static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,
-                                      0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
-                                      [31] = 0x10};
+    static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,
+                                      0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
     uint8_t sig[SY_SIGNATURE_LEN];
     uint8_t challenge[32];
     sy_node_key key = n->peer->key;
@@ -274,8 +273,7 @@ static void expand_field(void *user, unsigned number, spec_bytes *out) {
     if (number < 1 || number > 8) {
         spec_die("NodeInfo has no field %u", number);
     }
-    spec_expand(n->run, n->peer,
-                info_fields[n->peer->profile == SPEC_COMETBFT][number - 1], out);
+    spec_expand(n->run, n->peer, info_fields[n->peer->profile == SPEC_COMETBFT][number - 1], out);
 }
 
 void spec_expand(spec_run *run, spec_peer *peer, const char *text, spec_bytes *out) {

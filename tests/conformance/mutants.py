@@ -4,12 +4,12 @@
 
     mutants.py [NAME ...]    all mutants of base/mutants.def, or some
 
-Each is switched on in a node of the build with mutants and judged by the groups of cases that its row
-names, in the profiles that it names.  It counts only when an honest peer still gets through handshake
-and echo; one that an honest peer cannot talk to shows nothing.  Survivors are named.
+Each is switched on in a node of the build with mutants and judged by the groups of cases that its
+row names, in the profiles that it names.  It counts only when an honest peer still gets through
+handshake and echo; one that an honest peer cannot talk to shows nothing.  Survivors are named.
 
-Programs: $YARD_MUTANTS, else the yard of build/mutants; $YARDSPEC.  Exit status 0 when at least 95 of
-100 are caught and none breaks honest peers.  Last line: "N of M mutants caught".
+Programs: $YARD_MUTANTS, else the yard of build/mutants; $YARDSPEC.  Exit status 0 when at least 95
+of 100 are caught and none breaks honest peers.  Last line: "N of M mutants caught".
 """
 
 import argparse

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts `yard start` as a target, runs yardspec against it, reads the node's log and the clauses."""
+"""Starts `yard start` as a target, runs yardspec against it, reads the node's log, the clauses."""
 
 import json
 import os

@@ -5,10 +5,10 @@
     run.py [--slow] [--profile NAME]   each case must pass, with no deviation allowed
     run.py --clauses                   how many clauses have a case, and which have none
 
-Besides yardspec's own verdict two things are checked.  A refusal must have happened for the reason
-that the clause names: the node's log says for each of our connections why it ended.  And nothing may
-be skipped but what is slow.  The node logs a limited number of refusals in a second, so the cases run
-in portions, each against a fresh node.
+Besides yardspec's own verdict two things are checked.  A refusal must have happened for the
+reason that the clause names: the node's log says for each of our connections why it ended.  And
+nothing may be skipped but what is slow.  The node logs a limited number of refusals in a second,
+so the cases run in portions, each against a fresh node.
 
 Programs: $YARD and $YARDSPEC, else those of the release build.  Last line: "N passed, N failed".
 """
