@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
-.PHONY: deps build-deps build demo check interop conformance mutants clean help
+.PHONY: deps build-deps build demo check interop conformance conformance-matrix \
+	mutants clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -11,6 +12,7 @@ help:
 	@echo "make check    every test layer, with sanitizers"
 	@echo "make interop  only the tests against real peers (needs Go 1.23)"
 	@echo "make conformance  only yardspec against our own node"
+	@echo "make conformance-matrix  released versions (needs Go)"
 	@echo "make mutants  does yardspec see deliberate faults?"
 	@echo "make deps     what building and testing needs (apt-get)"
 	@echo "make clean    removes build/"
@@ -39,6 +41,10 @@ interop: build
 
 conformance: build
 	@python3 tests/conformance/run.py
+
+conformance-matrix: build
+	@python3 tests/interop/build.py --all
+	@python3 tests/conformance/matrix.py --write
 
 mutants: build
 	@cmake --preset mutants >/dev/null

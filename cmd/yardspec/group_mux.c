@@ -260,7 +260,8 @@ static void run_pings(spec_run *run, const spec_row *row) {
     spec_note_sent(run, "%ld pings at once", row->arg);
     send_pings(peer, row->arg);
     if (row->expect == SPEC_REFUSE) {
-        while (spec_wait_pong(peer) == SPEC_CAME_DATA) {
+        const long until = spec_now_ms() + peer->timeout_ms;
+        while (spec_now_ms() < until && spec_wait_pong(peer) == SPEC_CAME_DATA) {
         }
         if (peer->ended) {
             spec_pass(run, "the connection was closed");

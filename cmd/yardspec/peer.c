@@ -23,7 +23,7 @@ const char *spec_profile_name(spec_profile profile) {
     return profile == SPEC_TENDERMINT ? "tendermint" : "cometbft";
 }
 
-static long now_ms(void) {
+long spec_now_ms(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
@@ -137,8 +137,8 @@ static void take(spec_peer *peer) {
 
 void spec_peer_send(spec_peer *peer, const void *data, size_t len) {
     const uint8_t *at = data;
-    long until = now_ms() + peer->timeout_ms;
-    while (len > 0 && now_ms() < until) {
+    long until = spec_now_ms() + peer->timeout_ms;
+    while (len > 0 && spec_now_ms() < until) {
         const bool may_read = !peer->ended && peer->raw.len < RAW_KEPT_MAX;
         struct pollfd wait = {.fd = peer->fd, .events = (short)(POLLOUT | (may_read ? POLLIN : 0))};
         if (poll(&wait, 1, peer->timeout_ms) <= 0) {
@@ -154,7 +154,7 @@ void spec_peer_send(spec_peer *peer, const void *data, size_t len) {
         if (n > 0) {
             at += n;
             len -= (size_t)n;
-            until = now_ms() + peer->timeout_ms;
+            until = spec_now_ms() + peer->timeout_ms;
         } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
             return;
         }
@@ -162,9 +162,9 @@ void spec_peer_send(spec_peer *peer, const void *data, size_t len) {
 }
 
 spec_came spec_peer_need_raw(spec_peer *peer, size_t len) {
-    long until = now_ms() + peer->timeout_ms;
+    long until = spec_now_ms() + peer->timeout_ms;
     while (peer->raw.len < len) {
-        const long left = until - now_ms();
+        const long left = until - spec_now_ms();
         if (peer->ended) {
             return SPEC_CAME_CLOSED;
         }
@@ -175,7 +175,7 @@ spec_came spec_peer_need_raw(spec_peer *peer, size_t len) {
         const size_t before = peer->raw.len;
         take(peer);
         if (peer->raw.len > before) {
-            until = now_ms() + peer->timeout_ms;
+            until = spec_now_ms() + peer->timeout_ms;
         }
     }
     return SPEC_CAME_DATA;

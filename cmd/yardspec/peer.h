@@ -26,6 +26,9 @@ typedef enum spec_profile {
     SPEC_BOTH = 3,
 } spec_profile;
 
+/* Monotonic. */
+long spec_now_ms(void);
+
 const char *spec_profile_name(spec_profile profile);
 
 /* What a wait ended with. */

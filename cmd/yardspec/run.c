@@ -10,8 +10,8 @@
 
 /* ---- Verdicts -------------------------------------------------------------------------------- */
 
-static void say(spec_run *run, spec_verdict verdict, const char *expected, const char *format,
-                va_list args) {
+__attribute__((format(printf, 4, 0))) static void
+say(spec_run *run, spec_verdict verdict, const char *expected, const char *format, va_list args) {
     if (run->verdict != SPEC_UNDECIDED) {
         return; /* the first one counts */
     }
@@ -314,8 +314,13 @@ uint8_t spec_served_channel(const spec_run *run) {
 
 /* ---- What came ------------------------------------------------------------------------------- */
 
+/* A node with traffic of its own never lets a single read time out: the whole wait ends too. */
 spec_came spec_wait_pong(spec_peer *peer) {
+    const long until = spec_now_ms() + 2 * (long)peer->timeout_ms;
     for (;;) {
+        if (spec_now_ms() > until) {
+            return SPEC_CAME_NOTHING;
+        }
         sy_packet packet;
         const spec_came came = spec_peer_recv_packet(peer, &packet);
         if (came != SPEC_CAME_DATA || packet.kind == SY_PACKET_KIND_PONG) {
@@ -328,8 +333,12 @@ spec_came spec_wait_pong(spec_peer *peer) {
 }
 
 spec_came spec_wait_message(spec_peer *peer, uint8_t channel, spec_bytes *ret) {
+    const long until = spec_now_ms() + 4 * (long)peer->timeout_ms;
     ret->len = 0;
     for (;;) {
+        if (spec_now_ms() > until) {
+            return SPEC_CAME_NOTHING;
+        }
         sy_packet packet;
         const spec_came came = spec_peer_recv_packet(peer, &packet);
         if (came != SPEC_CAME_DATA) {
