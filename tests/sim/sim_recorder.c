@@ -107,7 +107,7 @@ static sy_err on_init(void *reactor, sy_peer *peer, void *state, sy_time now) {
     sim_trace(rec->node->net, rec->node, "%s init slot=%u", rec->ops.name, note->ref.slot);
     if (rec->fail_inits > 0) {
         rec->fail_inits--;
-        return SY_ERR_REACTOR;
+        return rec->fail_code;
     }
     return SY_OK;
 }
