@@ -104,7 +104,8 @@ typedef struct sy_driver_ops {
      * reactors are refused at registration.  A driver without threads may run a worker inline,
      * between the turns of the loop, and have locks that do nothing.
      *
-     * Starts a worker.  name (static) is for people; `run` is called as soon as possible.
+     * Starts a worker.  name (static) is for people; `run` is called as soon as possible, but
+     * not before *ret_worker has been written.
      *   SY_ERR_SYSTEM, SY_ERR_NOMEM */
     sy_err (*worker_start)(void *driver, sy_switch *sw, const char *name, sy_worker_run run,
                            void *arg, void **ret_worker);

@@ -421,6 +421,34 @@ void sy_isolated_deliver(sy_isolated *iso, sy_peer *link, sy_channel channel, co
     watch(iso);
 }
 
+sy_err sy_switch_mailbox_stats(const sy_switch *sw, const void *reactor,
+                               sy_mailbox_stats *ret_stats) {
+    for (size_t i = 0; i < sw->reactor_count; i++) {
+        const sy_isolated *iso = sw->reactors[i].iso;
+        if (iso == NULL || sw->reactors[i].reactor != reactor) {
+            continue;
+        }
+        sy_mail_oldest oldest;
+        sy_iso_lock(iso);
+        const sy_mailbox *mb = &iso->mailbox;
+        const bool found = sy_mailbox_oldest(mb, &oldest);
+        *ret_stats = (sy_mailbox_stats){
+            .messages = mb->messages,
+            .bytes = mb->bytes,
+            .peers = mb->box_count,
+            .oldest_age = found ? sy_time_since(sw->now, oldest.since) : 0,
+            .dropped_newest = mb->dropped_newest,
+            .dropped_oldest = mb->dropped_oldest,
+        };
+        for (uint32_t slot = 0; slot < iso->table_count; slot++) {
+            ret_stats->paused += iso->table[slot] != NULL && iso->table[slot]->pauses > 0;
+        }
+        sy_iso_unlock(iso);
+        return SY_OK;
+    }
+    return SY_ERR_INVALID;
+}
+
 /* ---- The slow reactor -------------------------------------------------------------------------- */
 
 typedef struct slow_facts {

@@ -9,6 +9,7 @@
  *   lookup.c        names being resolved
  *   roster.c        peers and reactors: init, added, removed, fini
  *   peer.c          the public face of a connection
+ *   isolated*.c     reactors on threads of their own (isolated.h)
  *
  * A connection is a `sy_peer` from its first byte on; reactors see it only in state UP.
  *
@@ -58,6 +59,9 @@ typedef enum sy_link_state {
 
 #define SY_LINK_STATE_COUNT 9
 
+typedef struct sy_isolated sy_isolated;
+typedef struct sy_iso_peer sy_iso_peer;
+
 /* A complete message that waits for its connection to become a peer. */
 typedef struct sy_held_message {
     struct sy_held_message *next;
@@ -105,6 +109,8 @@ struct sy_peer {
 
     uint64_t bytes_received; /* from the stream */
     uint64_t packets_when_parked;
+    size_t pauses;          /* full mailboxes that hold the reading; see sy_link_pause */
+    sy_iso_peer *iso_peer;  /* NULL: the connection itself; else an isolated reactor's view of it */
     uint32_t rival; /* slot of the other connection to this ID while both are parked */
     sy_held_message *held_first;
     sy_held_message *held_last;
@@ -137,6 +143,7 @@ typedef struct sy_reactor_slot {
     uint16_t first_channel; /* index into the channel set */
     bool started;
     sy_timer timer;
+    sy_isolated *iso; /* NULL: runs on the loop */
 } sy_reactor_slot;
 
 /* A look-up in progress, for a dial or for the ListenAddr of a connection.  Several connections may
@@ -276,6 +283,10 @@ void sy_link_mark_dirty(sy_peer *link);
 void sy_link_flush(sy_peer *link);
 void sy_link_hold_message(sy_peer *link, const sy_mux_message *message);
 void sy_link_drop_held(sy_peer *link);
+
+/* A mailbox is full: nothing more is read until as many unpause as there were pauses. */
+void sy_link_pause(sy_peer *link);
+void sy_link_unpause(sy_peer *link, size_t count);
 
 /* The remote's end was read and everything before it delivered. */
 void sy_link_on_all_read(sy_peer *link);
