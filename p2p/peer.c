@@ -65,7 +65,7 @@ static sy_mux *usable_mux(const sy_peer *peer) {
 bool sy_peer_has_channel(const sy_peer *peer, sy_channel channel) {
     if (peer->iso_peer != NULL) {
         return channel < peer->sw->channels.count &&
-               (peer->iso_peer->remote_has[channel / 8] >> (channel % 8) & 1u) != 0;
+               (peer->iso_peer->remote_has[channel / 8] & 1u << (channel % 8)) != 0;
     }
     const sy_mux *mux = peer->session == NULL ? NULL : sy_session_mux(peer->session);
     return mux != NULL && channel < peer->sw->channels.count && sy_mux_remote_has(mux, channel);
