@@ -42,7 +42,8 @@ void sy_isolated_del(sy_isolated *iso) {
     sy_mem_release(mem, iso);
 }
 
-/* ---- The worker's life ------------------------------------------------------------------------- */
+/* ---- The worker's life -------------------------------------------------------------------------
+ */
 
 sy_err sy_isolated_start(sy_isolated *iso) {
     sy_switch *sw = iso->sw;
@@ -84,7 +85,8 @@ void sy_isolated_join(sy_isolated *iso) {
     sy_timers_clear(&sw->timers, &iso->slot->timer);
 }
 
-/* ---- Peers ------------------------------------------------------------------------------------- */
+/* ---- Peers -------------------------------------------------------------------------------------
+ */
 
 static sy_iso_peer *peer_of(const sy_isolated *iso, const sy_peer *link) {
     return link->slot < iso->table_count ? iso->table[link->slot] : NULL;
@@ -312,18 +314,20 @@ void sy_isolated_note_rtt(sy_peer *link) {
     }
 }
 
-/* ---- Messages in ------------------------------------------------------------------------------- */
+/* ---- Messages in -------------------------------------------------------------------------------
+ */
 
 static void end_for_full(sy_isolated *iso, sy_peer *link, const sy_mail_queue *queue) {
     sy_detail detail;
-    const sy_channel_desc *desc =
-        &iso->sw->channels.desc[iso->slot->first_channel + queue->index];
+    const sy_channel_desc *desc = &iso->sw->channels.desc[iso->slot->first_channel + queue->index];
     sy_iso_lock(iso);
     const sy_duration age =
         queue->first == NULL ? 0 : sy_time_since(iso->sw->now, queue->first->arrived_at);
-    sy_detail_set(&detail, "reactor %s: %zu messages, %zu of %zu bytes wait on channel 0x%02x,"
-                  " the oldest for %llu ms", iso->slot->ops->name, queue->count, queue->bytes,
-                  queue->budget, desc->id, (unsigned long long)(age / SY_MSEC));
+    sy_detail_set(&detail,
+                  "reactor %s: %zu messages, %zu of %zu bytes wait on channel 0x%02x,"
+                  " the oldest for %llu ms",
+                  iso->slot->ops->name, queue->count, queue->bytes, queue->budget, desc->id,
+                  (unsigned long long)(age / SY_MSEC));
     sy_iso_unlock(iso);
     sy_link_end(link, SY_ERR_RECV_BUDGET, &detail);
 }
@@ -350,8 +354,7 @@ static sy_mail_verdict offer(sy_isolated *iso, sy_iso_peer *peer, sy_mail_queue 
     return verdict;
 }
 
-static sy_mail *copy_message(sy_isolated *iso, sy_iso_peer *peer, const uint8_t *data,
-                             size_t len) {
+static sy_mail *copy_message(sy_isolated *iso, sy_iso_peer *peer, const uint8_t *data, size_t len) {
     const sy_mem *mem = &iso->sw->mem;
     if (sy_budget_reserve(&peer->budget, sy_mailbox_cost(len)) != SY_OK) {
         return NULL;
@@ -449,7 +452,8 @@ sy_err sy_switch_mailbox_stats(const sy_switch *sw, const void *reactor,
     return SY_ERR_INVALID;
 }
 
-/* ---- The slow reactor -------------------------------------------------------------------------- */
+/* ---- The slow reactor --------------------------------------------------------------------------
+ */
 
 typedef struct slow_facts {
     bool found;
@@ -501,9 +505,8 @@ static void warn(sy_isolated *iso, const slow_facts *facts, sy_duration age) {
     SY_LOG(&sw->settings.log, SY_LOG_WARN, "switch", "reactor_slow", sw->now,
            SY_F_STR("reactor", iso->slot->ops->name), SY_F_DUR("age_ms", age),
            SY_F_STR("operation", facts->oldest.operation),
-           SY_F_STR("state", facts->oldest.under_way ? "running" : "waiting"),
-           SY_F_STR("id", id), SY_F_STR("channel", channel),
-           SY_F_U64("queue_messages", facts->queue_messages),
+           SY_F_STR("state", facts->oldest.under_way ? "running" : "waiting"), SY_F_STR("id", id),
+           SY_F_STR("channel", channel), SY_F_U64("queue_messages", facts->queue_messages),
            SY_F_U64("queue_bytes", facts->queue_bytes), SY_F_U64("messages", facts->messages),
            SY_F_U64("bytes", facts->bytes),
            SY_F_U64("dropped", facts->dropped - iso->dropped_before));
@@ -542,6 +545,5 @@ void sy_isolated_on_timer(sy_isolated *iso) {
         warn(iso, &facts, age);
         iso->warn_at = age * 2;
     }
-    sy_timers_set(&sw->timers, &iso->slot->timer,
-                  sy_time_after(sw->now, iso->settings.slow_after));
+    sy_timers_set(&sw->timers, &iso->slot->timer, sy_time_after(sw->now, iso->settings.slow_after));
 }

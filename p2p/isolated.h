@@ -23,13 +23,13 @@
 struct sy_iso_peer {
     sy_mail_box box; /* lock */
     sy_isolated *iso;
-    sy_peer view;          /* what the reactor is given as its peer; constant while it has it */
-    sy_peer *link;         /* loop: the connection; NULL once it is gone */
-    void *state;           /* worker: the reactor's own */
-    sy_node_info *info;    /* constant */
-    sy_addr *dialed_addr;  /* constant; NULL: none */
+    sy_peer view;         /* what the reactor is given as its peer; constant while it has it */
+    sy_peer *link;        /* loop: the connection; NULL once it is gone */
+    void *state;          /* worker: the reactor's own */
+    sy_node_info *info;   /* constant */
+    sy_addr *dialed_addr; /* constant; NULL: none */
     uint8_t remote_has[SY_CHANNELS_MAX / 8]; /* constant; by channel handle */
-    sy_budget budget;      /* loop */
+    sy_budget budget;                        /* loop */
     size_t *charged;       /* loop: per channel, bytes of posted sends in the send queue */
     sy_mail_queue *queues; /* lock */
     sy_credit *credits;    /* lock */
@@ -55,22 +55,22 @@ struct sy_isolated {
     sy_switch *sw;
     sy_reactor_slot *slot;
     sy_isolation settings;
-    void *worker;         /* the driver's; NULL: not running */
-    sy_mailbox mailbox;   /* lock */
-    sy_iso_peer **table;  /* lock: by slot of the connection */
-    uint32_t table_count; /* lock */
+    void *worker;            /* the driver's; NULL: not running */
+    sy_mailbox mailbox;      /* lock */
+    sy_iso_peer **table;     /* lock: by slot of the connection */
+    uint32_t table_count;    /* lock */
     sy_iso_peer *news_first; /* lock */
     sy_iso_peer *news_last;
     size_t news_count;
-    bool posted;   /* lock: the loop has been asked to collect */
-    bool idle;     /* lock: the worker has nothing to do */
-    bool finished; /* lock */
-    size_t unreported; /* lock: bytes returned since the loop was last told */
+    bool posted;        /* lock: the loop has been asked to collect */
+    bool idle;          /* lock: the worker has nothing to do */
+    bool finished;      /* lock */
+    size_t unreported;  /* lock: bytes returned since the loop was last told */
     sy_time worker_now; /* worker */
 
-    bool warned; /* loop */
-    sy_duration warn_at; /* loop: age of the next warning */
-    sy_duration worst;   /* loop */
+    bool warned;             /* loop */
+    sy_duration warn_at;     /* loop: age of the next warning */
+    sy_duration worst;       /* loop */
     uint64_t dropped_before; /* loop: drops already logged */
 };
 

@@ -27,7 +27,8 @@ void sy_isolated_free_peer(sy_iso_peer *peer) {
     sy_mem_release(mem, peer);
 }
 
-/* ---- Sends ------------------------------------------------------------------------------------- */
+/* ---- Sends -------------------------------------------------------------------------------------
+ */
 
 static bool is_sendable(const sy_peer *link) {
     return link->state == SY_LINK_UP && link->in_roster && !link->has_reason;
@@ -120,7 +121,8 @@ void sy_isolated_flushed(sy_peer *link) {
     }
 }
 
-/* ---- News -------------------------------------------------------------------------------------- */
+/* ---- News --------------------------------------------------------------------------------------
+ */
 
 typedef struct news {
     size_t returned;

@@ -33,7 +33,8 @@ void sy_isolated_tell(sy_iso_peer *peer) {
     }
 }
 
-/* ---- Of a peer that is at hand ----------------------------------------------------------------- */
+/* ---- Of a peer that is at hand -----------------------------------------------------------------
+ */
 
 static bool is_own(const sy_isolated *iso, sy_channel channel) {
     const uint16_t first = iso->slot->first_channel;
@@ -94,8 +95,7 @@ sy_send_result sy_isolated_send(sy_iso_peer *peer, sy_channel channel, const voi
     }
     /* A full queue is answered without a copy. */
     sy_iso_lock(iso);
-    sy_send_result result =
-        sy_credit_ask(&peer->credits[channel - iso->slot->first_channel], len);
+    sy_send_result result = sy_credit_ask(&peer->credits[channel - iso->slot->first_channel], len);
     sy_iso_unlock(iso);
     if (result != SY_SEND_QUEUED) {
         return result;
@@ -137,7 +137,8 @@ sy_duration sy_isolated_rtt(const sy_iso_peer *peer) {
     return rtt;
 }
 
-/* ---- Of a peer that is named by reference ------------------------------------------------------ */
+/* ---- Of a peer that is named by reference ------------------------------------------------------
+ */
 
 /* Lock held. */
 static sy_iso_peer *find(const sy_isolated *iso, sy_peer_ref ref) {
@@ -159,8 +160,7 @@ static sy_isolated *owner_of(const sy_switch *sw, sy_channel channel) {
     return NULL;
 }
 
-sy_send_result sy_switch_post_msg(sy_switch *sw, sy_peer_ref ref, sy_channel channel,
-                                  sy_msg *msg) {
+sy_send_result sy_switch_post_msg(sy_switch *sw, sy_peer_ref ref, sy_channel channel, sy_msg *msg) {
     sy_isolated *iso = owner_of(sw, channel);
     if (iso == NULL) {
         return SY_SEND_REFUSED;

@@ -19,7 +19,8 @@ size_t sy_mailbox_cost(size_t len) {
     return len > SIZE_MAX - SY_MAIL_COST ? SIZE_MAX : len + SY_MAIL_COST;
 }
 
-/* ---- Rings: the queues of started boxes that hold messages ------------------------------------- */
+/* ---- Rings: the queues of started boxes that hold messages -------------------------------------
+ */
 
 static void ring_in(sy_mailbox *mb, sy_mail_queue *queue) {
     sy_mail_queue **head = &mb->ring[queue->rank];
@@ -55,7 +56,8 @@ static void ring_out(sy_mailbox *mb, sy_mail_queue *queue) {
     }
 }
 
-/* ---- Lists ------------------------------------------------------------------------------------- */
+/* ---- Lists -------------------------------------------------------------------------------------
+ */
 
 static void append(sy_mail_box **first, sy_mail_box **last, sy_mail_box *box) {
     box->next_due = NULL;
@@ -104,7 +106,8 @@ static void forget_writable(sy_mailbox *mb, sy_mail_queue *queue) {
     }
 }
 
-/* ---- The loop ---------------------------------------------------------------------------------- */
+/* ---- The loop ----------------------------------------------------------------------------------
+ */
 
 void sy_mailbox_open(sy_mailbox *mailbox, sy_mail_box *box, const sy_node_id *id,
                      sy_mail_queue *queues, const sy_channel_desc *descs) {
@@ -145,10 +148,10 @@ void sy_mailbox_start(sy_mailbox *mailbox, sy_mail_box *box, sy_time now) {
 }
 
 static bool fits(const sy_mailbox *mb, const sy_mail_queue *queue, size_t cost) {
-    const bool in_all = mb->bytes_max == 0 ||
-                        (cost <= mb->bytes_max && mb->bytes <= mb->bytes_max - cost);
-    const bool in_queue = queue->count == 0 ||
-                          (cost <= queue->budget && queue->bytes <= queue->budget - cost);
+    const bool in_all =
+        mb->bytes_max == 0 || (cost <= mb->bytes_max && mb->bytes <= mb->bytes_max - cost);
+    const bool in_queue =
+        queue->count == 0 || (cost <= queue->budget && queue->bytes <= queue->budget - cost);
     return in_all && in_queue;
 }
 
@@ -316,7 +319,8 @@ void sy_mailbox_shut(sy_mailbox *mailbox) {
     mailbox->closing = true;
 }
 
-/* ---- The worker -------------------------------------------------------------------------------- */
+/* ---- The worker --------------------------------------------------------------------------------
+ */
 
 /* The highest class that has something, unless a lower one has been passed over long enough. */
 static int pick_rank(sy_mailbox *mb) {
@@ -494,7 +498,8 @@ bool sy_mailbox_is_finished(const sy_mailbox *mailbox) {
     return mailbox->stopped && !mailbox->busy;
 }
 
-/* ---- Questions --------------------------------------------------------------------------------- */
+/* ---- Questions ---------------------------------------------------------------------------------
+ */
 
 static const char *operation_of(sy_mail_work_kind kind) {
     switch (kind) {

@@ -22,8 +22,8 @@
  * in turn.  A class that waits while a higher one is served gets one of SY_MAIL_SHARE turns.  A box
  * whose ID has an older box that is not over waits for it.
  *
- * Invariants: a queue's `bytes` is the cost of its messages, waiting or being handled; an ending box
- * takes no more messages; at most one work is under way.   Source: docs/spec/reactors.md. */
+ * Invariants: a queue's `bytes` is the cost of its messages, waiting or being handled; an ending
+ * box takes no more messages; at most one work is under way.   Source: docs/spec/reactors.md. */
 #ifndef SY_P2P_MAILBOX_H
 #define SY_P2P_MAILBOX_H
 
@@ -85,7 +85,7 @@ struct sy_mail_box {
     bool end_due;  /* stands in the list of ends */
     sy_time since; /* of what is due: start or end */
     size_t waiting;
-    sy_mail_queue *queues; /* the owner's array */
+    sy_mail_queue *queues;  /* the owner's array */
     sy_mail_box *waits_for; /* an older box of this ID */
     sy_mail_box *successor;
     sy_mail_box *next_due; /* in the list of starts or of ends */
@@ -97,7 +97,7 @@ typedef enum sy_mail_work_kind {
     SY_WORK_START, /* peer_init, and when it succeeds peer_added */
     SY_WORK_WRITABLE,
     SY_WORK_MESSAGE,
-    SY_WORK_END, /* peer_removed, peer_fini */
+    SY_WORK_END,  /* peer_removed, peer_fini */
     SY_WORK_STOP, /* the reactor's last operation */
 } sy_mail_work_kind;
 
@@ -197,8 +197,8 @@ void sy_mailbox_shut(sy_mailbox *mailbox);
 /* What to do next; false when there is nothing. */
 bool sy_mailbox_next(sy_mailbox *mailbox, sy_mail_work *ret_work);
 
-/* It is done.  ok false: START, peer_init failed (peer_fini has been called).  Returns true when the
- * loop should hear of it: the box is over or failed, or its connection may be read again. */
+/* It is done.  ok false: START, peer_init failed (peer_fini has been called).  Returns true when
+ * the loop should hear of it: the box is over or failed, or its connection may be read again. */
 bool sy_mailbox_done(sy_mailbox *mailbox, const sy_mail_work *work, bool ok, sy_time now);
 
 /* Between peer_init and peer_added: has the peer ended meanwhile?  Then peer_added is left out. */

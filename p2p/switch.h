@@ -262,9 +262,9 @@ SY_API sy_walltime sy_switch_walltime(sy_switch *sw);
 SY_API void sy_switch_reactor_touch(sy_switch *sw, const void *reactor);
 
 typedef struct sy_mailbox_stats {
-    size_t messages; /* waiting */
-    size_t bytes;    /* waiting or being handled, each message counted with 128 more */
-    size_t peers;    /* that the reactor has, or has still to be told of */
+    size_t messages;        /* waiting */
+    size_t bytes;           /* waiting or being handled, each message counted with 128 more */
+    size_t peers;           /* that the reactor has, or has still to be told of */
     sy_duration oldest_age; /* of what has waited, or been handled, longest */
     uint64_t dropped_newest;
     uint64_t dropped_oldest;

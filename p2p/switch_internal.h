@@ -109,9 +109,9 @@ struct sy_peer {
 
     uint64_t bytes_received; /* from the stream */
     uint64_t packets_when_parked;
-    size_t pauses;          /* full mailboxes that hold the reading; see sy_link_pause */
-    sy_iso_peer *iso_peer;  /* NULL: the connection itself; else an isolated reactor's view of it */
-    uint32_t rival; /* slot of the other connection to this ID while both are parked */
+    size_t pauses;         /* full mailboxes that hold the reading; see sy_link_pause */
+    sy_iso_peer *iso_peer; /* NULL: the connection itself; else an isolated reactor's view of it */
+    uint32_t rival;        /* slot of the other connection to this ID while both are parked */
     sy_held_message *held_first;
     sy_held_message *held_last;
 

@@ -167,7 +167,8 @@ void sy_ev_worker_stop(void *driver, void *worker) {
     free_worker(w);
 }
 
-/* ---- Waking the loop --------------------------------------------------------------------------- */
+/* ---- Waking the loop ---------------------------------------------------------------------------
+ */
 
 static void on_post(struct ev_loop *loop, ev_async *watcher, int revents) {
     (void)loop;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Isolated reactors over real sockets and threads.  With an argument: only the test of that name. */
+/* Isolated reactors over real sockets and threads.  With an argument: only the test of that name.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

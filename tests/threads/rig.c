@@ -23,7 +23,8 @@ static uint64_t get_seq(const uint8_t *data, size_t len) {
     return seq;
 }
 
-/* ---- The sleeper ------------------------------------------------------------------------------- */
+/* ---- The sleeper -------------------------------------------------------------------------------
+ */
 
 static void check_thread(sleeper *s) {
     if (!atomic_exchange(&s->has_thread, true)) {
@@ -193,7 +194,8 @@ size_t rig_seen(rig *r) {
     return count;
 }
 
-/* ---- The talker and the echo ------------------------------------------------------------------- */
+/* ---- The talker and the echo -------------------------------------------------------------------
+ */
 
 static sy_err talker_start(void *reactor, sy_switch *sw, const sy_channel *channels, sy_time now) {
     talker *t = reactor;
@@ -232,8 +234,8 @@ static void talker_receive(void *reactor, sy_peer *peer, void *state, sy_channel
 
 static void talker_make(talker *t, bool is_server) {
     t->is_server = is_server;
-    t->descs[0] = (sy_channel_desc){
-        .id = CHANNEL_ECHO, .name = "echo", .priority = 10, .send_queue_max = 64};
+    t->descs[0] =
+        (sy_channel_desc){.id = CHANNEL_ECHO, .name = "echo", .priority = 10, .send_queue_max = 64};
     t->descs[1] = (sy_channel_desc){.id = CHANNEL_SLEEPER,
                                     .name = "sleeper",
                                     .priority = 3,
@@ -249,7 +251,8 @@ static void talker_make(talker *t, bool is_server) {
     };
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------- */
+/* ---- Nodes -------------------------------------------------------------------------------------
+ */
 
 static void on_event(void *user, const sy_event *event, sy_time now) {
     node *n = user;
@@ -307,7 +310,8 @@ static void node_end(node *n) {
     }
 }
 
-/* ---- Sending ----------------------------------------------------------------------------------- */
+/* ---- Sending -----------------------------------------------------------------------------------
+ */
 
 static void fill(uint8_t *out, size_t len, uint64_t seq) {
     memset(out, (uint8_t)seq, len);
@@ -353,7 +357,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int revents) {
     }
 }
 
-/* ---- The rig ----------------------------------------------------------------------------------- */
+/* ---- The rig -----------------------------------------------------------------------------------
+ */
 
 void rig_start(rig *r, const rig_options *options) {
     sy_isolation isolation;

@@ -18,7 +18,7 @@
 #define CHANNEL_ECHO    0x20
 #define RIG_SEEN_MAX    65536
 
-#define expect(cond) expect_at((cond), #cond, __FILE__, __LINE__)
+#define expect(cond)    expect_at((cond), #cond, __FILE__, __LINE__)
 void expect_at(bool cond, const char *text, const char *file, int line);
 
 /* The isolated reactor.  Its thread writes `seen`, guarded by `mutex`. */
@@ -29,8 +29,8 @@ typedef struct sleeper {
     sy_channel channel;
     pthread_mutex_t mutex;
     pthread_cond_t cond;
-    bool asleep;            /* mutex: receive blocks while it is set */
-    bool in_receive;        /* mutex: receive is blocked now */
+    bool asleep;                 /* mutex: receive blocks while it is set */
+    bool in_receive;             /* mutex: receive is blocked now */
     uint64_t seen[RIG_SEEN_MAX]; /* mutex: sequence numbers in order of delivery */
     size_t seen_count;
     atomic_size_t inits;

@@ -429,7 +429,8 @@ Test(mailbox, oldest_of_all) {
     (void)sy_mailbox_close(&f.mb, &p.box, true, &dropped, 9);
 }
 
-/* ---- The model: an array of waiting messages, and nothing clever ------------------------------- */
+/* ---- The model: an array of waiting messages, and nothing clever -------------------------------
+ */
 
 #define MODEL_PEERS 6
 #define MODEL_MAX   4096
