@@ -7,10 +7,11 @@
 
 #include <string.h>
 
-#define NODES_MAX  7
-#define EDGES_MAX  (NODES_MAX * 3)
-#define HEALED_MAX (5 * SY_MIN) /* dead connections are missed, back-off, handshakes, long pauses  \
-                                 */
+#define NODES_MAX 7
+#define EDGES_MAX (NODES_MAX * 3)
+#define HEALED_MAX                                                                                 \
+    (5 * SY_MIN) /* dead connections are missed, back-off, handshakes, long pauses                 \
+                  */
 
 typedef enum fault {
     FAULT_CRASH,

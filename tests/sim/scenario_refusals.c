@@ -479,6 +479,24 @@ static void cannot_connect(uint64_t seed) {
     sim_net_del(s.net);
 }
 
+/* A node is stopped, and only then hears that its dial has failed: the stream is gone already. */
+static void refused_while_stopping(uint64_t seed) {
+    stage s = open_stage(seed, "tendermint");
+    sim_start(s.v);
+    sim_stop_and_wait(s.v);
+    sim_start(s.d);
+    sim_dial(s.d, s.v, SY_DIAL_PERSISTENT);
+    sim_run_for(s.net, SY_MSEC);
+    sim_expect_eq(sim_totals_of(s.d).dials, 1);
+    sim_pause(s.d, SY_SEC);
+    sim_run_for(s.net, 500 * SY_MSEC);
+    sim_stop(s.d);
+    sim_run_for(s.net, SY_SEC);
+    sim_expect(!sim_is_running(s.d));
+    sim_expect_end(s.d, SY_STAGE_CONNECT, SY_ERR_SHUTDOWN, NULL);
+    sim_net_del(s.net);
+}
+
 /* First bytes of nobody's protocol, on a listener for two. */
 static void unknown_protocol(uint64_t seed) {
     static const char *const hellos[] = {"GET / HTTP/1.1\r\n", "\x16\x03\x01", "SSH-2.0"};
@@ -563,6 +581,7 @@ int main(int argc, char **argv) {
         {"admission", admission, 3},
         {"outbound_full", outbound_full, 3},
         {"cannot_connect", cannot_connect, 3},
+        {"refused_while_stopping", refused_while_stopping, 3},
         {"unknown_protocol", unknown_protocol, 3},
         {"plain_from_afar", plain_from_afar, 2},
         {"one_profile_speaks_first", one_profile_speaks_first, 2},
