@@ -210,6 +210,41 @@ static void listen_name_in_silence(uint64_t seed) {
     }
 }
 
+#define CROWD 45
+
+/* SPEC-TEST SW-58: 32 names at once, then 4 in a second; the others wait, none is refused. */
+static void many_listen_names(uint64_t seed) {
+    static char listen[CROWD][40];
+    stage s = open_stage(seed, "plain");
+    sim_node *crowd[CROWD];
+    sim_settings(s.v)->max_inbound = CROWD;
+    sim_start(s.v);
+    for (size_t i = 0; i < CROWD; i++) {
+        char name[24];
+        (void)snprintf(name, sizeof name, "crowd%zu", i);
+        (void)snprintf(listen[i], sizeof listen[i], "%s.example:26656", name);
+        crowd[i] = add(&s, name);
+        sim_settings(crowd[i])->listen_addr = listen[i];
+        listen[i][strlen(name) + 8] = '\0';
+        sim_name_add_node(s.net, listen[i], crowd[i]);
+        listen[i][strlen(name) + 8] = ':';
+        sim_start(crowd[i]);
+        sim_dial(crowd[i], s.v, SY_DIAL_ONCE);
+    }
+    for (size_t tenth = 0; tenth < 45; tenth++) {
+        sim_run_for(s.net, 100 * SY_MSEC);
+        size_t asked = 0;
+        for (size_t i = 0; i < CROWD; i++) {
+            char name[32];
+            (void)snprintf(name, sizeof name, "crowd%zu.example", i);
+            asked += (size_t)sim_name_asked(s.net, name);
+        }
+        sim_expect(asked <= 32 + 4 * (tenth + 1) / 10 + 1);
+    }
+    sim_expect_eq(sim_peer_count(s.v), CROWD);
+    sim_net_del(s.net);
+}
+
 /* ---- Identity ----------------------------------------------------------------------------------
  */
 
@@ -574,6 +609,7 @@ int main(int argc, char **argv) {
     static const sim_scenario scenarios[] = {
         {"node_info", node_info, 6},
         {"listen_name_in_silence", listen_name_in_silence, 3},
+        {"many_listen_names", many_listen_names, 2},
         {"wrong_id", wrong_id, 6},
         {"self", self, 3},
         {"duplicate", duplicate, 6},
