@@ -225,6 +225,7 @@ static sy_err make_parts(sy_switch *sw) {
 
     const sy_admission_limits limits = {0};
     sy_admission_init(&sw->admission, &limits, &sw->mem, keys[0]);
+    sw->has_admission = true;
     sy_err err = sy_scratch_new(&sw->mem, &sw->scratch);
     if (err != SY_OK) {
         return err;
@@ -328,7 +329,9 @@ void sy_switch_free(sy_switch *sw) {
     if (sw->has_pending) {
         sy_pending_fini(&sw->pending);
     }
-    sy_admission_fini(&sw->admission);
+    if (sw->has_admission) {
+        sy_admission_fini(&sw->admission);
+    }
     sy_mux_batch_del(sw->mux_batch);
     sy_scratch_del(sw->scratch);
     sy_mem_release(&sw->mem, sw->slots);

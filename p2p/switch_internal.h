@@ -186,7 +186,8 @@ struct sy_switch {
     uint8_t our_channels[SY_NODE_INFO_CHANNELS_MAX];
     char listen_text[SY_ENDPOINT_TEXT_CAP];
     char id_text[SY_NODE_ID_TEXT_CAP];
-    bool has_pending; /* made, to be freed */
+    bool has_admission; /* made, to be freed */
+    bool has_pending;
     bool has_history;
     bool has_dials;
     const sy_profile *profiles[SY_PROFILES_MAX];
