@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The seeds of each target, as functions that give lists of bytes."""
+
+import json
+import os
+
+VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors")
+NO_LIMITS = b"\0\0"  # the two bytes of a world in which no allocation fails
+SEED_MAX = 1500  # longer rows of the vector files add bytes, not cases
+
+
+def load(name):
+    with open(os.path.join(VECTORS, name), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def unhex(value):
+    return bytes.fromhex("".join(value) if isinstance(value, list) else value)
+
+
+def rows(name, *keys):
+    """The hex of all rows under these keys, with the repaired twins."""
+    found = []
+    vectors = load(name)
+    for key in keys:
+        for row in vectors.get(key, []):
+            for member in ("hex", "repaired"):
+                if member in row:
+                    found.append(unhex(row[member]))
+    return [b for b in found if len(b) <= SEED_MAX]
+
+
+def uvarint(value):
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def thin(items, count):
+    """At most count of them, evenly spread, without repeats."""
+    unique = list(dict.fromkeys(items))
+    step = max(1, -(-len(unique) // count))
+    return unique[::step]
+
+
+# ---- base ----
+
+def reader():
+    walks = rows("tendermint/decoder.json", "packets")[:4] + rows("cometbft/decoder.json", "packets")
+    fields = bytes.fromhex("0805 1203616263 19 0102030405060708 25 01020304 ffffffff0f00")
+    return [b"\0" + w[1:] for w in thin(walks, 8)] + [
+        b"\0" + fields,
+        b"\x06\0\1\2\3\4\x0b" + fields * 2,
+        b"\1\3" + b"\x80" * 9 + b"\1" + b"\xff" * 10,
+    ]
+
+
+def uvarints():
+    edges = [0, 1, 127, 128, 16383, 16384, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1]
+    odd = ["8000", "808080808080808080" + "00", "ffffffffffffffffff02", "ff" * 10, "ffffffffffffffff7f"]
+    return [uvarint(e) for e in edges] + [bytes.fromhex(o) for o in odd]
+
+
+def text():
+    hexes = [b"", b"00", b"aAfF09", b"0", b"0g", b"c0ffee" * 5]
+    b64 = [b"", b"AA==", b"AAA=", b"AAAA", b"AB==", b"A===", b"AAAA=", b"+/+/", b"AA =", b"AAECAwQF" * 8]
+    ports = [b"0", b"65535", b"65536", b"00000080", b"0000000000000000080", b"+1", b"1 ", b""]
+    words = [b"", b" ", b"  x ", b"node", b"\x7f", b"caf\xc3\xa9"]
+    return ([b"\0" + x for x in hexes] + [b"\1" + x for x in b64] + [b"\2" + x for x in ports] +
+            [b"\3" + x for x in words])
+
+
+def log():
+    times = b"\0" * 8
+    hostile = [b"plain", b'quote" back\\slash = ', b"\n\r\t\0\x1b[31m", bytes(range(128, 256)), b"x" * 200]
+    seeds = [b"\x07\xff\0" + times + h for h in hostile]
+    seeds.append(b"\0\x40\x04" + b"\xf0k=\"abc" + b"\1" + b"\xff" * 8 + b"\2\x80" + b"\0" * 7 +
+                 b"\3" + b"\x7f" * 8 + times + b"text")
+    return seeds
+
+
+# ---- nodeinfo ----
+
+def node_info(name):
+    found = []
+    for row in load(name)["encodings"]:
+        body = unhex(row["hex"])
+        found.append(body[2:] if body[0] & 0x80 else body[1:])
+    for row in rows(name, "decoder"):
+        found.append(row)
+    return [NO_LIMITS + b for b in thin([f for f in found if len(f) <= 400], 40)]
+
+
+def node_key():
+    good = load("tendermint/keys.json")["keys"][0]["file"].encode()
+    other = load("cometbft/keys.json")["keys"][0]["file"].encode()
+    return [
+        good, other, b" " + good + b"\n", good[:-1], good + b"x", b"{}", b"[]", b"null", b"",
+        good.replace(b"PrivKeyEd25519", b"PrivKeySecp256k1"),
+        good.replace(b"uxuA==", b"uxuB=="), good.replace(b"A", b"B", 3),
+        good.replace(b"AAEC", b"\\u0041AEC"), b'{"priv_key":{"type":1,"value":null}}',
+        b'{"priv_key":' * 40, b'{"priv_key":1,' + good[1:],
+        b'{"priv_key":{"type":"tendermint/PrivKeyEd25519","value":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYX'
+        b'GBkaGxwdHh8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="}}',
+    ]
+
+
+# ---- p2p ----
+
+ID = b"56475aa75463474c0285df5dbf2bcab73da65135"
+
+
+def addr():
+    hosts = [b"1.2.3.4:26656", b"[::1]:80", b"[2001:db8::1]:65535", b"seed.example.com:26656", b":0",
+             b"0.0.0.0:0", b"localhost:1", b"1.2.3.4:65536", b"1.2.3.4", b"[::1]", b"::1:80",
+             b"01.2.3.4:1", b"*:1", b"host:http", b"a b:1", b"x" * 64 + b".com:1", b"tcp://h:1",
+             b"[::ffff:1.2.3.4]:5", b"[fe80::1%eth0]:5", b"a..b:1", b"h:1@2"]
+    with_id = [b"\0" + ID + b"@" + h for h in hosts[:6]]
+    with_id += [b"\0" + ID.upper() + b"@1.2.3.4:5", b"\0" + ID[:-1] + b"@1.2.3.4:5", b"\0@h:1",
+                b"\0" + ID + b"@tcp://1.2.3.4:5", b"\0tcp://" + ID + b"@1.2.3.4:5"]
+    lists = [b"\0" + ID + b"@a:1, " + ID + b"@[::1]:2 ,,", b"\1a:1,b:2,c", b"\2:1,:2, ", b"\1" + b"a:1," * 9]
+    return [b"\1" + h for h in hosts] + [b"\2" + h for h in hosts[:8]] + with_id + lists
+
+
+def recognize():
+    starts = ["2120", "21", "220a20", "130f", "132f6d", "160301", "2a0a28", "e3010a28", "8001", "804f0a28",
+              "80500a28", "474554202f", "", "00", "7f0a28", "2920"]
+    return [bytes([mask]) + bytes.fromhex(s) for mask in (7,) for s in starts] + [
+        b"\1\x22\x0a\x20", b"\0\x21", b"\4\x21\x20"]
+
+
+# ---- conn ----
+
+def packets(name, vectors):
+    found = rows(vectors, "packets") + rows(name, "packets")
+    short = thin([f for f in found if len(f) <= 64], 60)
+    return [b"\0" + f for f in short] + [b"\0" + b"".join(short[:12])]
+
+
+TARGETS = {
+    "reader": reader,
+    "uvarint": uvarints,
+    "text": text,
+    "log": log,
+    "node_info_amino": lambda: node_info("tendermint/node-info.json"),
+    "node_info_proto": lambda: node_info("cometbft/node-info.json"),
+    "node_key": node_key,
+    "addr": addr,
+    "recognize": recognize,
+    "packet_amino": lambda: packets("tendermint/decoder.json", "tendermint/packets.json"),
+    "packet_proto": lambda: packets("cometbft/decoder.json", "cometbft/packets.json"),
+}
