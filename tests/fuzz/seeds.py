@@ -140,6 +140,85 @@ def packets(name, vectors):
     return [b"\0" + f for f in short] + [b"\0" + b"".join(short[:12])]
 
 
+SUITES = {"secretbox": "tendermint", "cometbft": "cometbft"}
+FEED_ALL, SEND = b"\xf8\xff\xff", b"\xff"
+
+
+def frame(data):
+    """The script operation of a frame with this data."""
+    return bytes([len(data) - 1]) + data
+
+
+def sides(suite):
+    """The sides of the vector files, the one with the lower ephemeral key first."""
+    found = load(SUITES[suite] + "/secret-connection.json")["sides"]
+    return sorted(found, key=lambda side: not side["is_lower"])
+
+
+def auth_rows(suite):
+    return rows(SUITES[suite] + "/decoder.json", "auth")
+
+
+def auth_msg(suite):
+    bodies = [unhex(side["auth_message"]) for side in sides(suite)] + auth_rows(suite)
+    keys = [unhex(side["ephemeral_message"]) for side in sides(suite)] + eph_rows(suite)
+    return thin([b"\0" + b[1:] for b in bodies], 30) + thin([b"\1" + k for k in keys], 15)
+
+
+def eph_rows(suite):
+    found = rows(SUITES[suite] + "/decoder.json", "ephemeral")
+    head = unhex(sides(suite)[0]["ephemeral_message"])[:-32]
+    points = [row["point"] for row in load("low-order.json").get("points", []) if "point" in row]
+    return found + [head + unhex(p) for p in points]
+
+
+def sc_eph(suite):
+    head = unhex(sides(suite)[0]["ephemeral_message"])[:-32]
+    keys = [unhex(side["ephemeral_message"]) for side in sides(suite)] + eph_rows(suite)
+    keys += [head + bytes(32), head + b"\1" + bytes(31), head + b"\xff" * 32, head + b"\x09" + bytes(31)]
+    seeds = [b"\0" + NO_LIMITS + b"\x7f" + k for k in thin(keys, 24)]
+    seeds.append(b"\1" + NO_LIMITS + b"\0" + keys[0])
+    seeds.append(b"\1" + NO_LIMITS + b"\xff" + keys[0] + bytes(1044))
+    seeds.append(b"\1\2\0\xff" + keys[0])
+    seeds.append(b"\1\0\7\xff" + keys[0])
+    return seeds
+
+
+def sc_auth(suite):
+    lower, higher = (unhex(side["auth_message"]) for side in sides(suite))
+    good = b"\0" + NO_LIMITS + frame(higher)
+    seeds = [b"\0" + NO_LIMITS + frame(row) for row in thin(auth_rows(suite), 30) if len(row) <= 224]
+    return seeds + [
+        good, b"\1" + NO_LIMITS + frame(lower),
+        good + SEND + frame(b"more"), good + FEED_ALL + frame(b"x") + FEED_ALL + SEND,
+        b"\0" + NO_LIMITS + SEND + frame(higher + b"in the same frame") + frame(b"y"),
+        b"\0" + NO_LIMITS + frame(higher[:1]) + frame(higher[1:60]) + frame(higher[60:]),
+        b"\0" + NO_LIMITS + SEND + frame(higher + b"z") + b"\xf0\x30" * 40 + frame(b"w"),
+        good + b"\xe0\x10\x00", good + b"\xe6" * 17, b"\0" + NO_LIMITS + b"\xe6" + frame(higher),
+        good + b"\xe1\0\0\4\1\0" + bytes(8), good + b"\xe1\0\0\4\0\x55" + b"datadata",
+        good + b"\xe5\0\0", good + frame(b"q") + b"\xe2\0\x90\3", good + b"\xe4\0\x20",
+        b"\0" + NO_LIMITS + b"\xe0\4\0\xff\7" + b"a" * 32,
+        b"\0\4\0" + frame(higher), b"\0\0\x18" + frame(higher) + frame(b"more"),
+    ]
+
+
+def frames(suite):
+    return [
+        b"\0" + frame(b"a"), b"\0" + frame(b"a") + frame(b"bc") + b"\xe0\x0f\xff",
+        b"\0" + b"\xe6" * 17, b"\0" + (b"\xe6" * 16 + frame(b"a")) * 2,
+        b"\0" + b"\xe1\0\0\4\1\0" + bytes(8), b"\0" + b"\xe1\0\0\4\0\x77" + b"datadata",
+        b"\0" + b"\xe1\xff\xff\xff\xff\0", b"\0" + frame(b"a") * 9 + b"\xe2\x20\0\1",
+        b"\0" + frame(b"a") + b"\xe5\0\0", b"\0" + frame(b"a") + b"\xe3\0\4abcd" + b"\xe4\0\2",
+        b"\x08" + b"\xff" * 7 + b"\xfe" + frame(b"a") * 3,
+        b"\x08" + b"\xfe" + b"\xff" * 7 + frame(b"a") * 3,
+        b"\x08" + b"\xff" * 8 + frame(b"a"), b"\x18" + b"\xff" * 24 + frame(b"a") * 2,
+    ]
+
+
+def of_suites(make):
+    return {f"{make.__name__}_{suite}": lambda suite=suite: make(suite) for suite in SUITES}
+
+
 TARGETS = {
     "reader": reader,
     "uvarint": uvarints,
@@ -153,3 +232,5 @@ TARGETS = {
     "packet_amino": lambda: packets("tendermint/decoder.json", "tendermint/packets.json"),
     "packet_proto": lambda: packets("cometbft/decoder.json", "cometbft/packets.json"),
 }
+for maker in (auth_msg, sc_eph, sc_auth, frames):
+    TARGETS.update(of_suites(maker))
