@@ -140,6 +140,42 @@ def packets(name, vectors):
     return [b"\0" + f for f in short] + [b"\0" + b"".join(short[:12])]
 
 
+def op_packet(index, eof, length):
+    """The operation of an honest packet; index into the ids of mux_rig_packet."""
+    return bytes([0x40 + index + (8 if eof else 0)]) + length.to_bytes(2, "big")
+
+
+def op_queue(channel, length):
+    return bytes([0xC8 + (channel - 0xC8) % 7]) + length.to_bytes(2, "big")
+
+
+MUX_FEED, MUX_SEND = b"\xb1\xff\xff", b"\xe1\xff\xff"
+
+
+def mux(vectors):
+    raws = [b"".join(bytes([len(r) - 1]) + r for r in rows(vectors, "packets") if len(r) <= 64)]
+    for row in thin([r for r in rows(vectors, "packets") if len(r) <= 64], 16):
+        raws.append(bytes([len(row) - 1]) + row)
+    long_message = b"".join(op_packet(2, i == 5, 1000) for i in range(6))
+    pings = b"\xa3\xff" * 6
+    bodies = raws + [
+        long_message, long_message.replace(b"\x42", b"\x42\x03\xe8\xb1\x01\x00\x43", 2),
+        op_packet(2, False, 1000) + op_packet(1, True, 7) + op_packet(2, True, 0),
+        op_packet(1, False, 1024) * 6, op_packet(5, False, 1024) * 4, op_packet(0, True, 101),
+        op_packet(6, True, 1), op_packet(1, True, 1025), op_packet(1, True, 1) * 40,
+        pings, pings[:4] + b"\xf5\x90" + pings, b"\xa1\xa0" + MUX_FEED + MUX_SEND,
+        op_queue(1, 3000) + op_queue(0, 10) + op_queue(3, 100) + MUX_SEND,
+        (op_queue(4, 2000) + b"\xe0\x40") * 4 + b"\xff" + MUX_SEND,
+        op_queue(2, 60000) + b"\xe1\x10\x00" * 3 + op_queue(3, 9) + MUX_SEND, op_queue(0, 1) * 5 + b"\xff",
+        b"\xf5\xe0\xf6" + MUX_SEND + b"\xf5\xe0\xf6", b"\xf8" + MUX_SEND + b"\xf5\xd8\xf6",
+        b"\xfa\1" + op_packet(1, False, 900) + MUX_FEED + op_packet(1, True, 9),
+    ]
+    seeds = [b"\0" + NO_LIMITS + b for b in bodies]
+    few = op_packet(2, False, 700) + b"\xb1\x01\x00" + op_packet(2, True, 700) + op_queue(4, 1500)
+    seeds += [bytes([flags]) + NO_LIMITS + few for flags in (1, 2, 3, 4, 5, 0x10, 0x20, 0x30, 0x40)]
+    return seeds + [b"\x10\2\0" + few, b"\0\x82\0" + few, b"\0\0\x20" + few, b"\x10\0\x0c" + few]
+
+
 SUITES = {"secretbox": "tendermint", "cometbft": "cometbft"}
 FEED_ALL, SEND = b"\xf8\xff\xff", b"\xff"
 
@@ -186,10 +222,10 @@ def sc_eph(suite):
 
 def sc_auth(suite):
     lower, higher = (unhex(side["auth_message"]) for side in sides(suite))
-    good = b"\0" + NO_LIMITS + frame(higher)
+    good = b"\0" + NO_LIMITS + b"\xef"
     seeds = [b"\0" + NO_LIMITS + frame(row) for row in thin(auth_rows(suite), 30) if len(row) <= 224]
     return seeds + [
-        good, b"\1" + NO_LIMITS + frame(lower),
+        good, b"\1" + NO_LIMITS + frame(lower), b"\0" + NO_LIMITS + frame(higher),
         good + SEND + frame(b"more"), good + FEED_ALL + frame(b"x") + FEED_ALL + SEND,
         b"\0" + NO_LIMITS + SEND + frame(higher + b"in the same frame") + frame(b"y"),
         b"\0" + NO_LIMITS + frame(higher[:1]) + frame(higher[1:60]) + frame(higher[60:]),
@@ -198,7 +234,7 @@ def sc_auth(suite):
         good + b"\xe1\0\0\4\1\0" + bytes(8), good + b"\xe1\0\0\4\0\x55" + b"datadata",
         good + b"\xe5\0\0", good + frame(b"q") + b"\xe2\0\x90\3", good + b"\xe4\0\x20",
         b"\0" + NO_LIMITS + b"\xe0\4\0\xff\7" + b"a" * 32,
-        b"\0\4\0" + frame(higher), b"\0\0\x18" + frame(higher) + frame(b"more"),
+        b"\0\4\0\xef", b"\0\0\x18\xef" + frame(b"more"),
     ]
 
 
@@ -230,6 +266,8 @@ TARGETS = {
     "addr": addr,
     "recognize": recognize,
     "packet_amino": lambda: packets("tendermint/decoder.json", "tendermint/packets.json"),
+    "mux_amino": lambda: mux("tendermint/decoder.json"),
+    "mux_proto": lambda: mux("cometbft/decoder.json"),
     "packet_proto": lambda: packets("cometbft/decoder.json", "cometbft/packets.json"),
 }
 for maker in (auth_msg, sc_eph, sc_auth, frames):

@@ -134,6 +134,16 @@ void fuzz_exact_del(uint8_t *copy) {
     free(copy);
 }
 
+const uint8_t *fuzz_pattern(uint8_t seed) {
+    static uint8_t pattern[UINT16_MAX + 2 + UINT8_MAX];
+    if (pattern[1] == 0) {
+        for (size_t i = 0; i < sizeof pattern; i++) {
+            pattern[i] = (uint8_t)(i * 7 + (i >> 8) * 31);
+        }
+    }
+    return pattern + seed;
+}
+
 /* ---- bytes that grow ---- */
 
 void fuzz_bytes_add(fuzz_bytes *bytes, const void *data, size_t len) {

@@ -82,6 +82,9 @@ bool fuzz_is_inside(const void *part, size_t part_len, const void *whole, size_t
 uint8_t *fuzz_exact(const void *data, size_t len);
 void fuzz_exact_del(uint8_t *copy);
 
+/* At least 64 KiB of bytes that do not repeat soon; another seed starts elsewhere. */
+const uint8_t *fuzz_pattern(uint8_t seed);
+
 /* ---- bytes that grow ---- */
 
 typedef struct fuzz_bytes {

@@ -169,9 +169,8 @@ static void long_data(fuzz_script *script, fuzz_in *in) {
     static uint8_t data[UINT16_MAX];
     const size_t len = fuzz_u16(in);
     const sy_bytes head = fuzz_take(in, len);
-    for (size_t i = 0; i < len; i++) {
-        data[i] = i < head.len ? head.data[i] : (uint8_t)(i * 7 + len);
-    }
+    memcpy(data, fuzz_pattern(0), len);
+    memcpy(data, head.data, head.len);
     honest(script, (sy_bytes){data, len});
 }
 
@@ -218,6 +217,8 @@ void fuzz_script_step(fuzz_script *script, uint8_t op, fuzz_in *in) {
         spoil(script, op, in);
     } else if (script->hand != NULL && op == 0xe1) {
         declared_frame(script, in);
+    } else if (script->hand != NULL && op == 0xef) {
+        honest(script, (sy_bytes){script->hand->remote_auth_msg, script->hand->suite->auth_msg_len});
     } else if (script->hand != NULL) {
         script->is_spoilt = true;
         fuzz_hand_frame(script->hand, 0, (sy_bytes){NULL, 0}, op, &script->wire);

@@ -58,7 +58,7 @@ typedef struct fuzz_script {
  *   e1      a frame that declares a length of four bytes, with the next 8 bytes and padding
  *   e2      flips a bit of what waits on the wire      e3  the next bytes, unsealed
  *   e4      cuts the end of what waits                 e5  the last 1044 bytes once more
- *   e6..ef  an empty frame */
+ *   e6..ee  an empty frame                            ef  a frame with the honest proof */
 void fuzz_script_step(fuzz_script *script, uint8_t op, fuzz_in *in);
 void fuzz_script_free(fuzz_script *script);
 
