@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses and lists of them.  The first byte gives the form.  What is read can be written and read
- * again as the same address, and a list is read as its items are. */
+/* Addresses and lists of them.  The first byte gives the form.  What is read can be written and
+ * read again as the same address, and a list is read as its items are. */
 #include <switchyard/addr.h>
 
 #include <string.h>

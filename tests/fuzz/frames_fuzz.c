@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The opener of sealed frames, a batch at a time, FUZZ_SUITE says of which suite: honest frames come
- * out whole and in order, the first bad one stops the batch and leaves no byte of itself, and nothing
- * outside the promised room is touched.  The first nonce comes from the input, so that counters carry
- * and run out. */
+/* The opener of sealed frames, a batch at a time, FUZZ_SUITE says of which suite: honest frames
+ * come out whole and in order, the first bad one stops the batch and leaves no byte of itself, and
+ * nothing outside the promised room is touched.  The first nonce comes from the input, so that
+ * counters carry and run out. */
 #include <string.h>
 
 #include "tests/fuzz/support/fuzz_conn.h"

@@ -74,8 +74,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const sy_time now = fuzz_u64(&in);
     const sy_bytes text = fuzz_take(&in, fuzz_left(&in));
     fields[count] = sy_log_field_strn("the text", text.data, text.len);
-    const sy_log_record record = {.level = SY_LOG_WARN, .subsystem = "fuzz", .event = "line",
-                                  .now = now, .fields = fields, .field_count = count + 1};
+    const sy_log_record record = {.level = SY_LOG_WARN,
+                                  .subsystem = "fuzz",
+                                  .event = "line",
+                                  .now = now,
+                                  .fields = fields,
+                                  .field_count = count + 1};
     check_line(sy_log_format_kv(&record, line, cap), cap);
     check_json(&record, cap, &fields[count]);
     check_json(&record, LINE_CAP, &fields[count]);

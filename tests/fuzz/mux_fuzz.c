@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The multiplexer between a stream from the input and queues filled by the input: packets honest
- * and raw, any cuts, time steps, allocation failures, sends in between.  What it delivers and what it
- * sends are compared with a second reader.  FUZZ_CODEC says in which encoding.
+ * and raw, any cuts, time steps, allocation failures, sends in between.  What it delivers and what
+ * it sends are compared with a second reader.  FUZZ_CODEC says in which encoding.
  *
  * Header: flags, two bytes about memory.  Then operations, see step(). */
 #include "tests/fuzz/support/mux_rig.h"

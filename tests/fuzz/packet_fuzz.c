@@ -40,7 +40,8 @@ static void check_written(const sy_packet *packet, size_t payload_max) {
     FUZZ_CHECK(packet->data.len <= payload_max);
     size_t len = 0;
     if (packet->kind == SY_PACKET_KIND_MSG) {
-        len = sy_packet_write_header(FUZZ_CODEC, packet->channel, packet->eof, packet->data.len, out);
+        len =
+            sy_packet_write_header(FUZZ_CODEC, packet->channel, packet->eof, packet->data.len, out);
         FUZZ_CHECK(len <= SY_PACKET_OVERHEAD);
         if (packet->data.len > 0) {
             memcpy(out + len, packet->data.data, packet->data.len);

@@ -251,6 +251,71 @@ def frames(suite):
     ]
 
 
+def node_info_of(suite, number):
+    """The NodeInfo, with its length, that the side of the vector files would send to our peer."""
+    node_id = sides(suite)[number]["id"].encode()
+    if suite == "cometbft":
+        fields = [b"\x0a\4\x08\x08\x10\x0b", b"\x12", b"\x1a", b"\x22\4fuzz", b"\x2a\3v.1",
+                  b"\x32\6\0\x20\x7f\x80\xff\x40", b"\x3a\1m", b"\x42\0"]
+        fields[1] += bytes([40]) + node_id
+        fields[2] += bytes([13]) + b"1.2.3.4:26656"
+    else:
+        fields = [b"\x0a\x28" + node_id, b"\x12\x0d1.2.3.4:26656", b"\x1a\4fuzz", b"\x22\x060.22.8",
+                  b"\x2a\6\0\x20\x7f\x80\xff\x40", b"\x32\1m"]
+    body = b"".join(fields)
+    return uvarint(len(body)) + body
+
+
+def session(profile):
+    suite = {"tendermint": "secretbox", "cometbft": "cometbft", "plain": "secretbox"}[profile]
+    vectors = SUITES[suite] + "/decoder.json"
+    info = node_info_of(suite, 1)
+    packets_ = [r for r in rows(vectors, "packets") if 0 < len(r) <= 60]
+    feed_some, late = b"\xf5\4\x20", b"\xfe"
+    hello = frame(info)
+    several = b"".join(frame(p) for p in packets_[:3])
+    bodies = [hello, hello + several, frame(info + b"".join(packets_[:3])),
+              frame(info[:30]) + FEED_ALL + frame(info[30:]), b"\xf9" + hello + b"\xf7\xff\xff\xf9\xfc\1\2\0\xf9",
+              hello + feed_some + b"\xfa\xe0\xfb\xe4\xf9" + several, hello + b"\xe2\0\x20\1",
+              frame(b"\xff\xff\xff\xff\x0f"), frame(b"\x80\0"), frame(b"\0"), hello + b"\xe0\x08\0" + b"\xff" * 30]
+    bodies += [hello + frame(p) for p in thin(packets_, 12)]
+    for row in thin(rows(SUITES[suite] + "/node-info.json", "decoder"), 14):
+        if len(row) < 200:
+            bodies.append(frame(uvarint(len(row)) + row))
+    seeds = [b"\0" + NO_LIMITS + b for b in bodies]
+    seeds += [bytes([flags]) + NO_LIMITS + hello + several + late for flags in (1, 2, 3, 16, 17, 19)]
+    seeds += [b"\4" + NO_LIMITS + frame(node_info_of(suite, 0)) + several]
+    seeds += [b"\0" + bytes([fail, limit]) + hello + several
+              for fail, limit in ((1, 0), (3, 0), (6, 0), (0x84, 0), (0, 8), (0, 30))]
+    if profile == "plain":
+        seeds += [b"\0" + NO_LIMITS + frame(unhex(start)) for start in ("2120" + "11" * 32, "220a20" + "22" * 32)]
+    else:
+        seeds += [b"\x08" + NO_LIMITS + b"\xef" + hello, b"\x08" + NO_LIMITS + hello,
+                  b"\0" + NO_LIMITS + b"\xe2\0\0\0" + hello, b"\0" + NO_LIMITS + b"\xe4\4\x14" + hello]
+    return seeds
+
+
+def two_peers():
+    seeds = []
+    go, queue_a, queue_b = b"\xff", b"\x80\1\4\0", b"\x81\2\x03\xe8"
+    for profile in (0, 1, 2):
+        head = bytes([profile, 0]) + NO_LIMITS
+        open_ = go * 3
+        seeds += [
+            head + open_, head + open_ + queue_a + queue_b + go,
+            head + b"\x60\x61\0\5\1\x10\x30\xff\xff\x31\xff\xff" * 3 + queue_a + b"\x60" + b"\0\x40" * 8,
+            head + open_ + queue_a + b"\x60\xc0\0\x50\3" + go, head + b"\x60\xc0\0\5\7" + go * 2,
+            head + b"\x60\x61\x31\xff\xff\x61\xc1\0\x30\0" + go, head + open_ + queue_a + b"\x60\xc8\0\x10" + go,
+            head + open_ + queue_a + b"\x60\xcc\0\x10" + go, head + open_ + queue_a + b"\x60\xd0\0\0" + go,
+            head + open_ + queue_a + b"\x60\xdf" + b"abcdefgh" + go, head + open_ + b"\x80\x84\x20\0" * 4 + go,
+            head + open_ + b"\xe0\xe0" + b"\x60\x61" + b"\xe2\xe0" + go, head + open_ + b"\xe8\2" + queue_a + go,
+        ]
+        for flags in (1, 2, 3):
+            seeds.append(bytes([profile, flags]) + NO_LIMITS + open_ + (queue_a + queue_b) * 3)
+        seeds += [bytes([profile, 1, 5, 0]) + open_, bytes([profile, 0, 0, 60]) + open_ + queue_a]
+    return seeds
+
+
 def of_suites(make):
     return {f"{make.__name__}_{suite}": lambda suite=suite: make(suite) for suite in SUITES}
 
@@ -266,6 +331,10 @@ TARGETS = {
     "addr": addr,
     "recognize": recognize,
     "packet_amino": lambda: packets("tendermint/decoder.json", "tendermint/packets.json"),
+    "session_tendermint": lambda: session("tendermint"),
+    "session_cometbft": lambda: session("cometbft"),
+    "session_plain": lambda: session("plain"),
+    "two_peers": two_peers,
     "mux_amino": lambda: mux("tendermint/decoder.json"),
     "mux_proto": lambda: mux("cometbft/decoder.json"),
     "packet_proto": lambda: packets("cometbft/decoder.json", "cometbft/packets.json"),

@@ -100,8 +100,7 @@ void fuzz_conn_send(fuzz_conn *fc) {
     while (fc->err == SY_OK && sy_secret_conn_wants_send(fc->conn)) {
         uint8_t out[SY_SEALED_LEN];
         size_t len = 0;
-        const sy_err err =
-            sy_secret_conn_send(fc->conn, fuzz_scratch(), out, sizeof out, &len);
+        const sy_err err = sy_secret_conn_send(fc->conn, fuzz_scratch(), out, sizeof out, &len);
         if (err != SY_OK) {
             failed(fc, err);
             return;

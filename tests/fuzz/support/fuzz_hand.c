@@ -143,13 +143,12 @@ void fuzz_hand_data(fuzz_hand *hand, sy_bytes data, fuzz_bytes *wire) {
 
 bool fuzz_hand_open(fuzz_hand *hand, const uint8_t sealed[SY_SEALED_LEN],
                     uint8_t ret_frame[SY_FRAME_LEN]) {
-    const int failed =
-        hand->suite == &sy_suite_cometbft
-            ? crypto_aead_chacha20poly1305_ietf_decrypt(ret_frame, NULL, NULL, sealed,
-                                                        SY_SEALED_LEN, NULL, 0, hand->recv_nonce,
-                                                        hand->recv_key)
-            : crypto_secretbox_open_easy(ret_frame, sealed, SY_SEALED_LEN, hand->recv_nonce,
-                                         hand->recv_key);
+    const int failed = hand->suite == &sy_suite_cometbft
+                           ? crypto_aead_chacha20poly1305_ietf_decrypt(
+                                 ret_frame, NULL, NULL, sealed, SY_SEALED_LEN, NULL, 0,
+                                 hand->recv_nonce, hand->recv_key)
+                           : crypto_secretbox_open_easy(ret_frame, sealed, SY_SEALED_LEN,
+                                                        hand->recv_nonce, hand->recv_key);
     next_nonce(hand->suite, hand->recv_nonce);
     return failed == 0;
 }
@@ -218,7 +217,8 @@ void fuzz_script_step(fuzz_script *script, uint8_t op, fuzz_in *in) {
     } else if (script->hand != NULL && op == 0xe1) {
         declared_frame(script, in);
     } else if (script->hand != NULL && op == 0xef) {
-        honest(script, (sy_bytes){script->hand->remote_auth_msg, script->hand->suite->auth_msg_len});
+        honest(script,
+               (sy_bytes){script->hand->remote_auth_msg, script->hand->suite->auth_msg_len});
     } else if (script->hand != NULL) {
         script->is_spoilt = true;
         fuzz_hand_frame(script->hand, 0, (sy_bytes){NULL, 0}, op, &script->wire);

@@ -11,7 +11,7 @@
 
 typedef struct fuzz_hand {
     const sy_suite *suite;
-    sy_signer local_signer;       /* for the connection under test */
+    sy_signer local_signer; /* for the connection under test */
     const uint8_t *local_eph_secret;
     const uint8_t *local_pubkey;
     const uint8_t *remote_pubkey; /* ours */

@@ -33,7 +33,7 @@ typedef struct fuzz_demux {
     const sy_channel_set *set;
     void (*on_message)(fuzz_expect *expect, uint16_t channel, const uint8_t *data, size_t len);
     fuzz_expect *expect;
-    bool is_ours;      /* the stream that we send: capacities and sinks are the receiver's business */
+    bool is_ours; /* the stream that we send: capacities and sinks are the receiver's business */
     fuzz_bytes stream; /* not yet read */
     fuzz_bytes assembly[FUZZ_CHANNELS];
     size_t pings; /* seen so far */
@@ -43,7 +43,7 @@ typedef struct fuzz_demux {
 void fuzz_demux_add(fuzz_demux *demux, const uint8_t *data, size_t len);
 void fuzz_demux_free(fuzz_demux *demux);
 
-/* A message whose bytes are given by its length and the seed; memory from world's node budget.  NULL
+/* A message whose bytes are given by its length and the seed; memory from world's node budget. NULL
  * when there is none. */
 sy_msg *fuzz_msg(fuzz_world *world, size_t len, uint8_t seed);
 

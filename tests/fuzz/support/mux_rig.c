@@ -14,8 +14,8 @@ bool mux_rig_init(mux_rig *r, sy_packet_codec codec, fuzz_in *in) {
     fuzz_channels(&r->set, payload_maxes[flags % 8]);
     r->now = SY_SEC;
     r->has_rates = (flags & 0x20) != 0;
-    r->in_reader = (fuzz_demux){.codec = codec, .set = &r->set, .on_message = fuzz_expect_add,
-                                .expect = &r->incoming};
+    r->in_reader = (fuzz_demux){
+        .codec = codec, .set = &r->set, .on_message = fuzz_expect_add, .expect = &r->incoming};
     r->out_reader = r->in_reader;
     r->out_reader.on_message = fuzz_expect_take;
     r->out_reader.expect = &r->outgoing;
@@ -120,8 +120,7 @@ void mux_rig_packet(mux_rig *r, uint8_t op, fuzz_in *in) {
     static const uint8_t ids[] = {0x00, 0x20, 0x7f, 0x80, 0xff, 0x40, 0x41, 0x20};
     static uint8_t bytes[SY_PACKET_OVERHEAD + 65536 + 1];
     const size_t len = fuzz_u16(in) % (r->set.packet_payload_max + 2);
-    const size_t header =
-        sy_packet_write_header(r->codec, ids[op % 8], (op & 8) != 0, len, bytes);
+    const size_t header = sy_packet_write_header(r->codec, ids[op % 8], (op & 8) != 0, len, bytes);
     memcpy(bytes + header, fuzz_pattern(op), len);
     fuzz_bytes_add(&r->pending, bytes, header + len);
     fuzz_demux_add(&r->in_reader, bytes, header + len);
