@@ -40,8 +40,8 @@ typedef struct sy_channel_desc {
     int priority;     /* 1..255, the numeric priority of the Go interface; default 1 */
     sy_class traffic_class;
     size_t send_queue_max;       /* messages waiting for one peer; default 1 */
-    size_t send_queue_bytes_max; /* bytes waiting for one peer; default 8 MiB */
-    size_t recv_message_max;     /* capacity: longest message accepted; default 21 MiB */
+    size_t send_queue_bytes_max; /* bytes waiting for one peer; default 8 MiB or the capacity */
+    size_t recv_message_max;     /* capacity: longest message, both ways; default 21 MiB */
     size_t recv_budget;          /* bytes held for one peer; default 4 MiB or the capacity */
     sy_full_policy full_policy;
     bool sink; /* advertised only to be accepted: received bytes are counted, never assembled */

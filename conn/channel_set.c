@@ -23,10 +23,11 @@ void sy_channel_set_init(sy_channel_set *set, size_t packet_payload_max) {
 
 static bool is_valid(const sy_channel_desc *desc) {
     return desc->priority >= 0 && desc->priority <= PRIORITY_MAX &&
-           (int)desc->traffic_class >= SY_CLASS_BY_PRIORITY && desc->traffic_class <= SY_CLASS_BULK &&
-           (int)desc->full_policy >= SY_FULL_DISCONNECT && desc->full_policy <= SY_FULL_PAUSE &&
-           desc->send_queue_max <= SEND_QUEUE_CAP && desc->send_queue_bytes_max <= SIZE_CAP &&
-           desc->recv_message_max <= SIZE_CAP && desc->recv_budget <= SIZE_CAP;
+           (int)desc->traffic_class >= SY_CLASS_BY_PRIORITY &&
+           desc->traffic_class <= SY_CLASS_BULK && (int)desc->full_policy >= SY_FULL_DISCONNECT &&
+           desc->full_policy <= SY_FULL_PAUSE && desc->send_queue_max <= SEND_QUEUE_CAP &&
+           desc->send_queue_bytes_max <= SIZE_CAP && desc->recv_message_max <= SIZE_CAP &&
+           desc->recv_budget <= SIZE_CAP;
 }
 
 static sy_class class_of_priority(int priority) {
@@ -40,8 +41,12 @@ static size_t or_default(size_t value, size_t fallback) {
     return value == 0 ? fallback : value;
 }
 
+static size_t at_least(size_t value, size_t least) {
+    return value > least ? value : least;
+}
+
 sy_err sy_channel_set_add(sy_channel_set *set, const sy_channel_desc *desc) {
-    if (!is_valid(desc)) {
+    if (!is_valid(desc)) { /* SPEC MX-47 */
         return SY_ERR_INVALID;
     }
     if (set->index_of[desc->id] != SY_CHANNEL_NONE) {
@@ -55,11 +60,12 @@ sy_err sy_channel_set_add(sy_channel_set *set, const sy_channel_desc *desc) {
         full.traffic_class = class_of_priority(full.priority);
     }
     full.send_queue_max = or_default(desc->send_queue_max, SEND_QUEUE_DEFAULT);
-    full.send_queue_bytes_max = or_default(desc->send_queue_bytes_max, SEND_QUEUE_BYTES_DEFAULT);
     full.recv_message_max = or_default(desc->recv_message_max, SY_MESSAGE_CAPACITY);
-    const size_t room = full.recv_message_max > RECV_BUDGET_DEFAULT ? full.recv_message_max
-                                                                    : RECV_BUDGET_DEFAULT;
-    full.recv_budget = or_default(desc->recv_budget, room);
+    /* By default any message that the channel may carry fits, in both directions. */
+    full.send_queue_bytes_max = or_default(
+        desc->send_queue_bytes_max, at_least(SEND_QUEUE_BYTES_DEFAULT, full.recv_message_max));
+    full.recv_budget =
+        or_default(desc->recv_budget, at_least(RECV_BUDGET_DEFAULT, full.recv_message_max));
 
     set->desc[set->count] = full;
     set->index_of[desc->id] = set->count;

@@ -70,6 +70,10 @@ void sy_mux_batch_del(sy_mux_batch *batch) {
     sy_mux_release(batch->mem, batch->budget, batch, sizeof *batch);
 }
 
+/* What a connection costs while idle, on machines with pointers of 8 bytes or less. */
+_Static_assert(sizeof(sy_mux) <= 512, "an idle multiplexer stays small");
+_Static_assert(sizeof(sy_mux_chan) <= 96, "an idle channel stays small");
+
 static size_t mux_size(const sy_channel_set *set) {
     return sizeof(sy_mux) + set->count * sizeof(sy_mux_chan);
 }
@@ -89,8 +93,8 @@ static void init_rates(sy_mux *mux, const sy_mux_config *config, sy_time now) {
 }
 
 static void init_keepalive(sy_mux *mux, const sy_mux_config *config, sy_time now) {
-    const sy_duration interval = config->ping_interval_ns != 0 ? config->ping_interval_ns
-                                                               : SY_PING_INTERVAL_S * SY_SEC;
+    const sy_duration interval =
+        config->ping_interval_ns != 0 ? config->ping_interval_ns : SY_PING_INTERVAL_S * SY_SEC;
     sy_duration timeout = config->pong_timeout_ns;
     if (timeout == 0) {
         /* The default, or the same part of a shorter interval. */
@@ -156,8 +160,7 @@ void sy_mux_del(sy_mux *mux) {
     sy_mux_recv_fini(mux);
     sy_mux_send_fini(mux);
     const sy_mem *mem = mux->mem;
-    sy_mux_release(mem, mux->budget, mux,
-                   sizeof *mux + mux->chan_count * sizeof mux->chans[0]);
+    sy_mux_release(mem, mux->budget, mux, sizeof *mux + mux->chan_count * sizeof mux->chans[0]);
 }
 
 void sy_mux_ping(sy_mux *mux, sy_time now) {
@@ -213,7 +216,7 @@ bool sy_mux_has_received(const sy_mux *mux) {
 }
 
 bool sy_mux_at_boundary(const sy_mux *mux) {
-    return mux->part == NULL;
+    return mux->part == NULL && mux->open_messages == 0; /* SPEC MX-51 */
 }
 
 bool sy_mux_remote_has(const sy_mux *mux, uint16_t channel) {

@@ -66,7 +66,7 @@ typedef struct sy_mux_config {
 typedef struct sy_mux sy_mux;
 
 typedef struct sy_mux_message {
-    uint16_t channel; /* index into the channel set */
+    uint16_t channel;    /* index into the channel set */
     const uint8_t *data; /* not NULL also when len is 0 */
     size_t len;
 } sy_mux_message;
@@ -100,12 +100,12 @@ sy_err sy_mux_new(const sy_mux_config *config, sy_time now, sy_mux **ret_mux)
 /* Drops queued and half-received messages.  NULL is allowed. */
 void sy_mux_del(sy_mux *mux);
 
-/* Takes plaintext; all messages of the last call must have been taken.  May consume less than given when SY_MUX_BATCH_MESSAGES are complete or the
- * receive rate says so; the caller then takes the messages and calls again (at
- * sy_mux_recv_ready_at() when the rate was the reason).  plain borrows until the next recv.
- * Errors are fatal and sticky; what was complete before the bad packet is still delivered.
- *   SY_ERR_PACKET_MALFORMED, PACKET_TOO_LONG, PACKET_TYPE, CHANNEL_RANGE, CHANNEL_UNKNOWN,
- *          MESSAGE_TOO_LONG, PING_FLOOD, NOMEM, LIMIT */
+/* Takes plaintext; all messages of the last call must have been taken.  May consume less than given
+ * when SY_MUX_BATCH_MESSAGES are complete or the receive rate says so; the caller then takes the
+ * messages and calls again (at sy_mux_recv_ready_at() when the rate was the reason).  plain borrows
+ * until the next recv. Errors are fatal and sticky; what was complete before the bad packet is
+ * still delivered. SY_ERR_PACKET_MALFORMED, PACKET_TOO_LONG, PACKET_TYPE, CHANNEL_RANGE,
+ * CHANNEL_UNKNOWN, MESSAGE_TOO_LONG, PING_FLOOD, NOMEM, LIMIT */
 sy_err sy_mux_recv(sy_mux *mux, const uint8_t *plain, size_t len, size_t *ret_consumed,
                    sy_detail *detail, sy_time now) __attribute__((warn_unused_result));
 
@@ -123,12 +123,13 @@ sy_time sy_mux_recv_ready_at(const sy_mux *mux);
 /* Any packet at all has been received (a parked connection is confirmed by it). */
 bool sy_mux_has_received(const sy_mux *mux);
 
-/* Nothing of a packet is pending: a half-close here is clean. */
+/* Nothing of a packet or of a message is pending: a half-close here is clean. */
 bool sy_mux_at_boundary(const sy_mux *mux);
 
 /* Queues a message on the channel with this index.  On QUEUED the multiplexer holds a reference of
- * its own, otherwise nothing changed.  A message longer than send_queue_bytes_max can never be
- * queued and is REFUSED; memory that cannot be had for the queue is FULL. */
+ * its own, otherwise nothing changed.  A message longer than the channel's recv_message_max (the
+ * remote would refuse it) or send_queue_bytes_max (it would never fit) is REFUSED; memory that
+ * cannot be had for the queue is FULL. */
 sy_send_result sy_mux_queue(sy_mux *mux, uint16_t channel, sy_msg *msg);
 
 /* A channel that answered FULL and whose queue has since fallen to half of its limits (each such
@@ -161,7 +162,6 @@ sy_err sy_mux_on_read_dry(sy_mux *mux, sy_time now) __attribute__((warn_unused_r
 bool sy_mux_remote_has(const sy_mux *mux, uint16_t channel);
 
 void sy_mux_get_stats(const sy_mux *mux, sy_mux_stats *ret_stats);
-void sy_mux_get_channel_stats(const sy_mux *mux, uint16_t channel,
-                              sy_mux_channel_stats *ret_stats);
+void sy_mux_get_channel_stats(const sy_mux *mux, uint16_t channel, sy_mux_channel_stats *ret_stats);
 
 #endif

@@ -53,8 +53,9 @@ typedef struct sy_mux_chan {
     uint64_t bytes_sent;
     uint64_t messages_received;
     uint64_t messages_sent;
-    uint32_t queued; /* messages, head included */
-    uint16_t next;   /* next channel of the class with something to send */
+    uint32_t queued;        /* messages, head included */
+    uint16_t next;          /* next channel of the class with something to send */
+    uint8_t in_message : 1; /* received some of a message, but not its end */
     uint8_t remote_has : 1;
     uint8_t want_writable : 1; /* answered FULL since the last report */
     uint8_t writable : 1;      /* to be reported */
@@ -112,7 +113,8 @@ struct sy_mux {
     bool pong_owed;
     uint16_t chan_count;
     uint16_t writable_count;
-    size_t piece_max[2]; /* ids below and from 0x80 on */
+    uint16_t open_messages; /* channels inside a message */
+    size_t piece_max[2];    /* ids below and from 0x80 on */
     sy_time recv_ready_at;
     sy_time send_ready_at;
     sy_keepalive keepalive;

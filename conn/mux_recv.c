@@ -54,9 +54,9 @@ static sy_err block_reserve(sy_mux *mux, sy_mux_block **block, size_t need, size
     const size_t doubled = cap > cap_max / 2 ? cap_max : 2 * cap;
     const size_t new_cap = min_size(max_size(need, max_size(doubled, first)), cap_max);
     void *ptr = NULL;
-    const sy_err err = sy_mux_resize(mux->mem, mux->budget, *block,
-                                     *block != NULL ? sizeof **block + cap : 0,
-                                     sizeof **block + new_cap, &ptr);
+    const sy_err err =
+        sy_mux_resize(mux->mem, mux->budget, *block, *block != NULL ? sizeof **block + cap : 0,
+                      sizeof **block + new_cap, &ptr);
     if (err != SY_OK) {
         return err;
     }
@@ -211,8 +211,10 @@ static sy_err batch_note(sy_mux *mux, uint16_t channel, const uint8_t *data, siz
     SY_ASSERT(batch->count < SY_MUX_BATCH_MESSAGES);
     const size_t class_index = sy_mux_class_index(mux, channel);
     const uint16_t at = batch->count++;
-    batch->notes[at] = (sy_mux_note){
-        .data = len > 0 ? data : nothing, .len = len, .channel = channel, .next = SY_MUX_NO_MESSAGE};
+    batch->notes[at] = (sy_mux_note){.data = len > 0 ? data : nothing,
+                                     .len = len,
+                                     .channel = channel,
+                                     .next = SY_MUX_NO_MESSAGE};
     if (batch->first[class_index] == SY_MUX_NO_MESSAGE) {
         batch->first[class_index] = at;
     } else {
@@ -349,6 +351,16 @@ static sy_err on_piece(sy_mux *mux, uint16_t channel, const sy_packet *packet) {
     return err;
 }
 
+/* Whether the channel is inside a message. */
+static void note_open(sy_mux *mux, sy_mux_chan *chan, bool open) {
+    if (open && !chan->in_message) {
+        mux->open_messages++;
+    } else if (!open && chan->in_message) {
+        mux->open_messages--;
+    }
+    chan->in_message = open;
+}
+
 static sy_err on_msg(recv_run *run, const sy_packet *packet, bool in_part) {
     sy_mux *mux = run->mux;
     const uint16_t channel = mux->set->index_of[packet->channel];
@@ -379,6 +391,7 @@ static sy_err on_msg(recv_run *run, const sy_packet *packet, bool in_part) {
     }
     if (err == SY_OK) {
         chan->bytes_received += packet->data.len;
+        note_open(mux, chan, !packet->eof);
         chan->messages_received += packet->eof ? 1 : 0;
         mux->stats.messages_received += packet->eof ? 1 : 0;
     }
@@ -388,7 +401,7 @@ static sy_err on_msg(recv_run *run, const sy_packet *packet, bool in_part) {
 static sy_err on_ping(recv_run *run) {
     sy_mux *mux = run->mux;
     mux->stats.pings_received++;
-    if (!sy_token_bucket_take(&mux->ping_rate, 1, run->now)) {
+    if (!sy_token_bucket_take(&mux->ping_rate, 1, run->now)) { /* SPEC MX-53 */
         sy_detail_set(run->detail, "more than %d pings a second after %d at once", SY_PING_RATE,
                       SY_PING_BURST);
         return SY_ERR_PING_FLOOD;

@@ -3,8 +3,8 @@
  *
  * Whose packet is next?
  *   1. pong, then ping;
- *   2. a class that waited while others sent SY_MUX_SHARE_DIVISOR times its packet: the one with the
- *      largest credit, so that no class gets less than 1 byte in 19;
+ *   2. a class that waited while others sent SY_MUX_SHARE_DIVISOR times its packet: the one with
+ * the largest credit, so that no class gets less than 1 byte in 19;
  *   3. the highest class with something to send.
  * Inside a class: the channel with the least virtual time.  A channel's virtual time grows by the
  * bytes of its packets divided by its weight; one that wakes up starts at the time of the class, so
@@ -56,6 +56,7 @@ static bool ring_reserve(sy_mux *mux, sy_mux_chan *chan, uint32_t count) {
     return true;
 }
 
+/* SPEC MX-35 */
 static sy_msg *ring_pop(sy_mux *mux, sy_mux_chan *chan, uint32_t count) {
     sy_mux_ring *ring = chan->ring;
     SY_ASSERT(count > 0 && ring != NULL);
@@ -91,9 +92,6 @@ static void sleep_channel(sy_mux *mux, uint16_t channel) {
     }
     *link = mux->chans[channel].next;
     mux->chans[channel].next = SY_CHANNEL_NONE;
-    if (cls->first == SY_CHANNEL_NONE) {
-        cls->credit = 0; /* nothing is saved up for later */
-    }
 }
 
 /* SPEC MX-33: arms the report; the only thing that a full queue changes. */
@@ -109,13 +107,13 @@ static sy_send_result full(sy_mux *mux, sy_mux_chan *chan) {
 /* SPEC MX-31 */
 sy_send_result sy_mux_queue(sy_mux *mux, uint16_t channel, sy_msg *msg) {
     SY_REQUIRE(msg != NULL);
-    if (mux->err != SY_OK || !sy_mux_remote_has(mux, channel)) { /* SPEC MX-32 */
+    if (mux->err != SY_OK || !sy_mux_remote_has(mux, channel)) {
         return SY_SEND_REFUSED;
     }
     const sy_channel_desc *desc = &mux->set->desc[channel];
     sy_mux_chan *chan = &mux->chans[channel];
     const size_t len = sy_msg_len(msg);
-    if (len > desc->send_queue_bytes_max) {
+    if (len > desc->recv_message_max || len > desc->send_queue_bytes_max) { /* SPEC MX-32 */
         return SY_SEND_REFUSED;
     }
     if (chan->queued >= desc->send_queue_max ||
@@ -251,8 +249,8 @@ static size_t frame(const sy_mux *mux, uint16_t channel, sy_mux_packet_out *ret_
     const sy_mux_chan *chan = &mux->chans[channel];
     const size_t piece = piece_len(mux, channel);
     const bool eof = chan->head_sent + piece == sy_msg_len(chan->head); /* SPEC MX-21, SPEC MX-24 */
-    const size_t header_len = sy_packet_write_header(mux->codec, mux->set->desc[channel].id, eof,
-                                                     piece, ret_out->header);
+    const size_t header_len =
+        sy_packet_write_header(mux->codec, mux->set->desc[channel].id, eof, piece, ret_out->header);
     ret_out->payload_left = piece;
     ret_out->channel = channel;
     ret_out->header_len = (uint8_t)header_len;
@@ -321,7 +319,8 @@ static size_t min_size(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* Writes of the current packet what fits; returns how much that is.  The payload goes from the
+/* SPEC MX-23: nothing else of the channel comes between, its head is sent to the end first.
+ * Writes of the current packet what fits; returns how much that is.  The payload goes from the
  * message straight to its place in the output. */
 static size_t emit(sy_mux *mux, uint8_t *to, size_t cap) {
     sy_mux_packet_out *out = &mux->out;
@@ -356,6 +355,7 @@ void sy_mux_send(sy_mux *mux, uint8_t *out, size_t out_cap, size_t *ret_len, sy_
     *ret_len = len;
 }
 
+/* SPEC MX-36: at once, no timer. */
 bool sy_mux_wants_send(const sy_mux *mux, sy_time now) {
     if (mux->err != SY_OK) {
         return false;

@@ -40,9 +40,9 @@ sy_err sy_packet_parse(sy_packet_codec codec, const uint8_t *in, size_t len, siz
     case SY_PREFIX_DONE:
         break;
     }
-    if (body_len > payload_max + SY_PACKET_SLACK) { /* SPEC MX-06: before its body is read. */
+    if (body_len > payload_max + SY_PACKET_OVERHEAD) { /* SPEC MX-06: before its body is read. */
         sy_detail_set(detail, "packet announces %llu bytes, limit %zu for payloads of %zu",
-                      (unsigned long long)body_len, payload_max + SY_PACKET_SLACK, payload_max);
+                      (unsigned long long)body_len, payload_max + SY_PACKET_OVERHEAD, payload_max);
         return SY_ERR_PACKET_TOO_LONG;
     }
     const size_t packet_len = prefix_len + (size_t)body_len;
@@ -57,9 +57,10 @@ sy_err sy_packet_parse(sy_packet_codec codec, const uint8_t *in, size_t len, siz
         return err;
     }
     if (packet.data.len > payload_max) { /* SPEC MX-20 */
-        sy_detail_set(detail, "channel 0x%02x: packet payload of %zu bytes, limit %zu "
-                      "(max_packet_msg_payload_size)", packet.channel, packet.data.len,
-                      payload_max);
+        sy_detail_set(detail,
+                      "channel 0x%02x: packet payload of %zu bytes, limit %zu "
+                      "(max_packet_msg_payload_size)",
+                      packet.channel, packet.data.len, payload_max);
         return SY_ERR_PACKET_TOO_LONG;
     }
     SY_ASSERT(packet.kind != SY_PACKET_KIND_MORE);

@@ -5,8 +5,8 @@
  *   packet = uvarint(length) body          body = ping | pong | piece of a message
  *
  * The limit is on the payload, not on the encoded packet.  So that an incomplete packet cannot hold
- * more than a payload and a little, a length of more than payload_max + SY_PACKET_SLACK is refused
- * before its body is there.  Internal to conn/.  Source: docs/spec/multiplexer.md. */
+ * more than a payload and a little, a length of more than payload_max + SY_PACKET_OVERHEAD is
+ * refused before its body is there.  Internal to conn/.  Source: docs/spec/multiplexer.md. */
 #ifndef SY_CONN_PACKET_H
 #define SY_CONN_PACKET_H
 
@@ -21,8 +21,9 @@
 #include "conn/limits.h"
 #include "conn/mux.h"
 
-/* Longest packet with its prefix that is ever accepted, and so the most that a partial one holds. */
-#define SY_PACKET_LEN_MAX(payload_max) ((payload_max) + SY_PACKET_SLACK + SY_PACKET_PREFIX_MAX)
+/* Longest packet with its prefix that is ever accepted, and so the most that a partial one holds.
+ */
+#define SY_PACKET_LEN_MAX(payload_max) ((payload_max) + SY_PACKET_OVERHEAD + SY_PACKET_PREFIX_MAX)
 
 typedef enum sy_packet_kind {
     SY_PACKET_KIND_MORE, /* not complete yet */

@@ -11,7 +11,11 @@
 
 #define PREFIX_LEN 4
 
-enum { FIELD_CHANNEL = 1, FIELD_EOF = 2, FIELD_DATA = 3 };
+enum {
+    FIELD_CHANNEL = 1,
+    FIELD_EOF = 2,
+    FIELD_DATA = 3
+};
 
 /* The long form of a prefix is 00, the three disambiguation bytes, the prefix. */
 typedef struct packet_type {
@@ -107,8 +111,8 @@ sy_err sy_packet_decode_amino(const uint8_t *body, size_t len, sy_packet *ret_pa
         }
         last_number = field.number;
         /* Ping and pong have no fields of their own: all are unknown. */
-        const sy_err err = packet.kind == SY_PACKET_KIND_MSG ? msg_field(&field, &packet, detail)
-                                                             : SY_OK;
+        const sy_err err =
+            packet.kind == SY_PACKET_KIND_MSG ? msg_field(&field, &packet, detail) : SY_OK;
         if (err != SY_OK) {
             return err;
         }

@@ -7,8 +7,16 @@
 
 #include "base/wr.h"
 
-enum { MEMBER_PING = 1, MEMBER_PONG = 2, MEMBER_MSG = 3 };
-enum { FIELD_CHANNEL = 1, FIELD_EOF = 2, FIELD_DATA = 3 };
+enum {
+    MEMBER_PING = 1,
+    MEMBER_PONG = 2,
+    MEMBER_MSG = 3
+};
+enum {
+    FIELD_CHANNEL = 1,
+    FIELD_EOF = 2,
+    FIELD_DATA = 3
+};
 
 /* A message part as read; the channel is judged only when this member is the one that counts. */
 typedef struct msg_part {

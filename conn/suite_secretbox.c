@@ -12,8 +12,9 @@
 
 #define POLY_KEY_LEN 32 /* the first bytes of each frame's key stream */
 #define HEADER_LEN   4
-#define SUBNONCE_AT  16 /* secretbox is Salsa20 with HSalsa20(key, nonce[0..15]) and nonce[16..23] \
-                         */
+#define SUBNONCE_AT                                                                                \
+    16 /* secretbox is Salsa20 with HSalsa20(key, nonce[0..15]) and nonce[16..23]                  \
+        */
 #define RIPEMD160_LEN 20
 #define PREFIX_LEN    4 /* amino: type of a registered value */
 

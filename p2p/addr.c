@@ -42,8 +42,7 @@ static char to_lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-static sy_err refuse(sy_detail *detail, sy_err err, const char *part, span value,
-                     const char *why) {
+static sy_err refuse(sy_detail *detail, sy_err err, const char *part, span value, const char *why) {
     sy_detail_set(detail, "%s ", part);
     sy_detail_quote(detail, value.text, value.len);
     sy_detail_add(detail, ": %s", why);
@@ -478,9 +477,9 @@ size_t sy_addr_format(const sy_addr *addr, char out[SY_ADDR_TEXT_CAP]) {
         sy_node_id_format(&addr->id, id);
     }
     const bool bracketed = strchr(addr->host, ':') != NULL;
-    const int n = snprintf(out, SY_ADDR_TEXT_CAP, "%s%s%s%s%s:%u", id, addr->has_id ? "@" : "",
-                           bracketed ? "[" : "", addr->host, bracketed ? "]" : "",
-                           (unsigned)addr->port);
+    const int n =
+        snprintf(out, SY_ADDR_TEXT_CAP, "%s%s%s%s%s:%u", id, addr->has_id ? "@" : "",
+                 bracketed ? "[" : "", addr->host, bracketed ? "]" : "", (unsigned)addr->port);
     SY_ASSERT(n > 0 && (size_t)n < SY_ADDR_TEXT_CAP);
     return (size_t)n;
 }
@@ -489,8 +488,8 @@ size_t sy_endpoint_format(const sy_endpoint *endpoint, char out[SY_ENDPOINT_TEXT
     char ip[INET6_ADDRSTRLEN];
     (void)format_ip(endpoint->ip, ip);
     const bool v4 = sy_endpoint_is_v4(endpoint);
-    const int n = snprintf(out, SY_ENDPOINT_TEXT_CAP, v4 ? "%s:%u" : "[%s]:%u", ip,
-                           (unsigned)endpoint->port);
+    const int n =
+        snprintf(out, SY_ENDPOINT_TEXT_CAP, v4 ? "%s:%u" : "[%s]:%u", ip, (unsigned)endpoint->port);
     SY_ASSERT(n > 0 && (size_t)n < SY_ENDPOINT_TEXT_CAP);
     return (size_t)n;
 }

@@ -29,10 +29,10 @@ typedef struct sy_endpoint {
 typedef struct sy_addr {
     bool has_id;
     sy_node_id id;
-    bool is_ip;              /* host is an IP literal, endpoint is valid */
+    bool is_ip;                 /* host is an IP literal, endpoint is valid */
     char host[SY_HOST_MAX + 1]; /* without brackets, lower case for names; may be empty (any) */
     uint16_t port;
-    sy_endpoint endpoint;    /* when is_ip; an empty host gives :: */
+    sy_endpoint endpoint; /* when is_ip; an empty host gives :: */
 } sy_addr;
 
 typedef enum sy_addr_form {
@@ -70,8 +70,8 @@ SY_API size_t sy_addr_format(const sy_addr *addr, char out[SY_ADDR_TEXT_CAP]);
 SY_API size_t sy_endpoint_format(const sy_endpoint *endpoint, char out[SY_ENDPOINT_TEXT_CAP]);
 /* An IP literal (no brackets).
  *   SY_ERR_ADDR_HOST */
-SY_API sy_err sy_endpoint_parse_ip(const char *text, size_t len, sy_endpoint *ret_endpoint)
-    SY_MUST_USE;
+SY_API sy_err sy_endpoint_parse_ip(const char *text, size_t len,
+                                   sy_endpoint *ret_endpoint) SY_MUST_USE;
 SY_API bool sy_endpoint_equal(const sy_endpoint *a, const sy_endpoint *b);
 SY_API bool sy_endpoint_same_ip(const sy_endpoint *a, const sy_endpoint *b);
 SY_API bool sy_endpoint_is_v4(const sy_endpoint *endpoint);

@@ -18,10 +18,14 @@ enum {
 
 const char *sy_peer_class_name(sy_peer_class peer_class) {
     switch (peer_class) {
-    case SY_PEER_INBOUND: return "inbound";
-    case SY_PEER_OUTBOUND: return "outbound";
-    case SY_PEER_PERSISTENT: return "persistent";
-    case SY_PEER_UNCONDITIONAL: return "unconditional";
+    case SY_PEER_INBOUND:
+        return "inbound";
+    case SY_PEER_OUTBOUND:
+        return "outbound";
+    case SY_PEER_PERSISTENT:
+        return "persistent";
+    case SY_PEER_UNCONDITIONAL:
+        return "unconditional";
     }
     SY_UNREACHABLE();
 }
@@ -78,10 +82,10 @@ static size_t keys_of(sy_peer_class peer_class, const sy_node_id *id, const sy_e
     size_t n = 0;
     keys[n++] = sy_count_key_make(KEY_IP, remote->ip, sizeof remote->ip, NULL, 0);
     keys[n++] = sy_count_key_make(KEY_PREFIX, prefix.ip, sizeof prefix.ip, NULL, 0);
-    keys[n++] = sy_count_key_make(KEY_ID_IP, id->bytes, sizeof id->bytes, remote->ip,
-                                  sizeof remote->ip);
-    keys[n++] = sy_count_key_make(KEY_ID_PREFIX, id->bytes, sizeof id->bytes, prefix.ip,
-                                  sizeof prefix.ip);
+    keys[n++] =
+        sy_count_key_make(KEY_ID_IP, id->bytes, sizeof id->bytes, remote->ip, sizeof remote->ip);
+    keys[n++] =
+        sy_count_key_make(KEY_ID_PREFIX, id->bytes, sizeof id->bytes, prefix.ip, sizeof prefix.ip);
     if (is_favoured(peer_class)) {
         keys[n++] = favoured_key(id);
     }
@@ -96,16 +100,16 @@ static bool id_is_filled(const sy_admission *admission, const sy_node_id *id) {
 /* How many with this IP have another ID. */
 static size_t others_with_ip(const sy_admission *admission, const sy_node_id *id,
                              const sy_endpoint *remote) {
-    const sy_count_key own = sy_count_key_make(KEY_ID_IP, id->bytes, sizeof id->bytes, remote->ip,
-                                               sizeof remote->ip);
+    const sy_count_key own =
+        sy_count_key_make(KEY_ID_IP, id->bytes, sizeof id->bytes, remote->ip, sizeof remote->ip);
     return sy_admission_ip_count(admission, remote) - sy_count_map_get(&admission->keys, &own);
 }
 
 static size_t others_with_prefix(const sy_admission *admission, const sy_node_id *id,
                                  const sy_endpoint *remote) {
     const sy_endpoint prefix = sy_endpoint_prefix(remote);
-    const sy_count_key own = sy_count_key_make(KEY_ID_PREFIX, id->bytes, sizeof id->bytes,
-                                               prefix.ip, sizeof prefix.ip);
+    const sy_count_key own =
+        sy_count_key_make(KEY_ID_PREFIX, id->bytes, sizeof id->bytes, prefix.ip, sizeof prefix.ip);
     return sy_admission_prefix_count(admission, remote) - sy_count_map_get(&admission->keys, &own);
 }
 
@@ -274,8 +278,7 @@ bool sy_admission_over(const sy_admission *admission, sy_peer_class *ret_class) 
     return false;
 }
 
-sy_err sy_admission_check_ticket(const sy_admission *admission,
-                                 const sy_admission_ticket *ticket) {
+sy_err sy_admission_check_ticket(const sy_admission *admission, const sy_admission_ticket *ticket) {
     SY_REQUIRE(ticket->held);
     if (is_favoured(ticket->peer_class)) {
         return SY_OK;

@@ -8,6 +8,7 @@
 #include <switchyard/assert.h>
 
 #include "base/hash.h"
+#include "base/wipe.h"
 
 #define FIRST_CAP 64
 
@@ -34,6 +35,7 @@ void sy_count_map_init(sy_count_map *map, const sy_mem *mem,
 }
 
 void sy_count_map_fini(sy_count_map *map) {
+    sy_wipe(map->hash_key, sizeof map->hash_key);
     sy_mem_release(map->mem, map->cells);
     map->cells = NULL;
     map->cap = 0;

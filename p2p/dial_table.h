@@ -47,7 +47,7 @@
 #include "p2p/id_map.h"
 #include "p2p/session.h"
 
-#define SY_DIAL_ENDPOINTS_MAX 16   /* addresses of one name tried per round */
+#define SY_DIAL_ENDPOINTS_MAX 16 /* addresses of one name tried per round */
 #define SY_DIAL_PROFILES_MAX  8
 #define SY_DIAL_LEARNED_MAX   1024 /* targets that are not persistent, at once */
 #define SY_DIAL_OWN_MAX       16   /* addresses remembered as our own */
@@ -89,13 +89,13 @@ typedef struct sy_dial_step {
 } sy_dial_step;
 
 typedef struct sy_dial_config {
-    const sy_mem *mem;                  /* borrows */
-    const sy_node_id *own_id;           /* copied */
-    const sy_profile *const *profiles;  /* copied; in the order to try, 1..SY_DIAL_PROFILES_MAX */
+    const sy_mem *mem;                 /* borrows */
+    const sy_node_id *own_id;          /* copied */
+    const sy_profile *const *profiles; /* copied; in the order to try, 1..SY_DIAL_PROFILES_MAX */
     size_t profile_count;
-    sy_duration backoff_cap;            /* 0: SY_BACKOFF_CAP */
-    uint32_t memory_max;                /* 0: SY_DIAL_MEMORY_MAX */
-    uint64_t seed;                      /* of the jitter */
+    sy_duration backoff_cap;             /* 0: SY_BACKOFF_CAP */
+    uint32_t memory_max;                 /* 0: SY_DIAL_MEMORY_MAX */
+    uint64_t seed;                       /* of the jitter */
     uint8_t hash_key[SY_ID_MAP_KEY_LEN]; /* random */
 } sy_dial_config;
 
@@ -104,10 +104,10 @@ typedef struct sy_dial_view {
     sy_dial_ref ref;
     sy_target_kind kind;
     sy_target_state state;
-    sy_time due_at;       /* IDLE, WAITING; else SY_NEVER */
-    uint32_t failures;    /* in a row */
-    sy_err last_code;     /* of the last failed attempt, SY_OK when none */
-    const sy_addr *addr;  /* borrows until the next call that is not a query */
+    sy_time due_at;            /* IDLE, WAITING; else SY_NEVER */
+    uint32_t failures;         /* in a row */
+    sy_err last_code;          /* of the last failed attempt, SY_OK when none */
+    const sy_addr *addr;       /* borrows until the next call that is not a query */
     const sy_profile *profile; /* of the current or next attempt */
 } sy_dial_view;
 
@@ -170,7 +170,7 @@ void sy_dial_table_on_resolved(sy_dial_table *table, sy_dial_ref ref, const sy_e
 /* The TCP connection is up. */
 void sy_dial_table_on_connected(sy_dial_table *table, sy_dial_ref ref, sy_time now);
 
-/* The attempt ended before OPEN.  Before the TCP connection is up the next endpoint is tried.  After
+/* The attempt ended before OPEN.  Before the TCP connection is up the next endpoint is tried; after
  * it, and before the identity is known, the next attempt takes the next profile; when all of them
  * failed there, the next round begins behind this endpoint.  SELF removes the target and remembers
  * its address as our own.  Call it also for a dial that could not be started (SY_STAGE_CONNECT with

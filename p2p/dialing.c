@@ -40,6 +40,55 @@ static sy_err connect_to(sy_switch *sw, const sy_dial_step *step) {
     return SY_OK;
 }
 
+/* What a round dials, copied before the table may forget it. */
+typedef struct dial_round {
+    sy_dial_ref ref;
+    sy_addr addr;
+    bool known;
+} dial_round;
+
+static dial_round round_of(const sy_switch *sw, sy_dial_ref ref) {
+    dial_round round = {.ref = ref};
+    sy_dial_view view;
+    if (sy_dial_table_get(&sw->dials, ref, &view)) {
+        round.addr = *view.addr;
+        round.known = true;
+    }
+    return round;
+}
+
+/* The round is over without a peer when the table waits, or has forgotten the target. */
+static void report_if_over(sy_switch *sw, const dial_round *round, const sy_dial_step *step,
+                           const sy_reason *reason) {
+    sy_dial_view view;
+    if (!round->known || step->kind != SY_DIAL_STEP_NONE ||
+        (sy_dial_table_get(&sw->dials, round->ref, &view) && view.state != SY_TARGET_WAITING)) {
+        return;
+    }
+    for (size_t i = 0; i < sw->reactor_count; i++) {
+        sy_reactor_slot *slot = &sw->reactors[i];
+        if (slot->started && slot->ops->dial_failed != NULL) {
+            slot->ops->dial_failed(slot->reactor, &round->addr, reason, sw->now);
+            sy_reactor_refresh(sw, slot);
+        }
+    }
+}
+
+static void attempt_failed(sy_switch *sw, sy_dial_ref ref, const sy_reason *reason,
+                           sy_dial_step *step) {
+    const dial_round round = round_of(sw, ref);
+    sy_dial_table_on_failed(&sw->dials, ref, reason, step, sw->now);
+    report_if_over(sw, &round, step, reason);
+}
+
+static void names_found(sy_switch *sw, sy_dial_ref ref, const sy_endpoint *endpoints, size_t count,
+                        sy_dial_step *step) {
+    const dial_round round = round_of(sw, ref);
+    const sy_reason reason = sy_reason_make(SY_STAGE_RESOLVE, SY_ERR_RESOLVE, NULL);
+    sy_dial_table_on_resolved(&sw->dials, ref, endpoints, count, step, sw->now);
+    report_if_over(sw, &round, step, &reason);
+}
+
 static void carry_out(sy_switch *sw, sy_dial_step *step) {
     while (step->kind != SY_DIAL_STEP_NONE && sw->state == SY_SWITCH_RUNNING) {
         const sy_dial_ref ref = step->ref;
@@ -47,7 +96,7 @@ static void carry_out(sy_switch *sw, sy_dial_step *step) {
             if (sy_lookup_for_dial(sw, step->addr->host, ref) == SY_OK) {
                 return;
             }
-            sy_dial_table_on_resolved(&sw->dials, ref, NULL, 0, step, sw->now);
+            names_found(sw, ref, NULL, 0, step);
             continue;
         }
         const sy_err err = connect_to(sw, step);
@@ -56,7 +105,7 @@ static void carry_out(sy_switch *sw, sy_dial_step *step) {
         }
         const sy_reason reason = connect_failure(
             err, err == SY_ERR_FILTERED ? "the profile plain only dials private addresses" : "");
-        sy_dial_table_on_failed(&sw->dials, ref, &reason, step, sw->now);
+        attempt_failed(sw, ref, &reason, step);
     }
 }
 
@@ -83,7 +132,7 @@ void sy_dialing_on_resolved(sy_switch *sw, sy_dial_ref dial, const sy_endpoint *
             }
         }
     }
-    sy_dial_table_on_resolved(&sw->dials, dial, endpoints, count, &step, sw->now);
+    names_found(sw, dial, endpoints, count, &step);
     carry_out(sw, &step);
 }
 
@@ -94,19 +143,15 @@ void sy_dialing_on_link_up(sy_peer *link) {
 
 void sy_dialing_on_link_ended(sy_peer *link) {
     sy_switch *sw = link->sw;
-    if (link->was_up) {
-        /* A rival that takes over keeps the ID connected. */
-        if (link->rival == SY_SLOT_NONE) {
-            sy_dial_table_on_peer_closed(&sw->dials, &link->id, sw->now);
-        }
-        return;
+    if (link->outbound && !link->was_up) {
+        sy_dial_step step;
+        attempt_failed(sw, link->dial, &link->reason, &step);
+        carry_out(sw, &step);
     }
-    if (!link->outbound) {
-        return;
+    /* Also when this one was no peer yet: it may have outlived the rival that was. */
+    if (link->has_id && !sy_rivals_has_other(link)) {
+        sy_dial_table_on_peer_closed(&sw->dials, &link->id, sw->now);
     }
-    sy_dial_step step;
-    sy_dial_table_on_failed(&sw->dials, link->dial, &link->reason, &step, sw->now);
-    carry_out(sw, &step);
 }
 
 sy_err sy_switch_dial(sy_switch *sw, const sy_addr *addr, sy_dial_kind kind, sy_time now) {
@@ -116,11 +161,20 @@ sy_err sy_switch_dial(sy_switch *sw, const sy_addr *addr, sy_dial_kind kind, sy_
     }
     SY_REQUIRE(now >= sw->now);
     sw->now = now;
-    const sy_err err = sy_dial_table_add(
-        &sw->dials, addr, kind == SY_DIAL_PERSISTENT ? SY_TARGET_PERSISTENT : SY_TARGET_ONCE, &ref,
-        now);
+    static const sy_target_kind kinds[] = {
+        [SY_DIAL_ONCE] = SY_TARGET_ONCE,
+        [SY_DIAL_PERSISTENT] = SY_TARGET_PERSISTENT,
+        [SY_DIAL_LEARNED] = SY_TARGET_LEARNED,
+    };
+    SY_REQUIRE((unsigned)kind < sizeof kinds / sizeof kinds[0]);
+    const sy_err err = sy_dial_table_add(&sw->dials, addr, kinds[kind], &ref, now);
     if (err == SY_OK && kind == SY_DIAL_PERSISTENT) {
         sy_switch_refresh_limits(sw);
+        const sy_peer *open = addr->has_id ? sy_switch_peer_by_id(sw, &addr->id) : NULL;
+        if (open != NULL) {
+            sy_dial_table_on_peer_open(&sw->dials, &open->id, (sy_dial_ref){0, 0}, open->profile,
+                                       now);
+        }
     }
     return err;
 }

@@ -90,6 +90,9 @@ typedef struct sy_driver_ops {
 
     /* Cryptographically secure random bytes. */
     void (*random)(void *driver, void *out, size_t len);
+
+    /* The wall clock, for files and people only.  NULL: this driver has none. */
+    sy_walltime (*walltime)(void *driver);
 } sy_driver_ops;
 
 /* ---- Reports of the driver to the switch -------------------------------------------------------

@@ -22,7 +22,7 @@ typedef struct sy_history_record {
     sy_history_end ends[SY_HISTORY_ENDS]; /* a ring */
     uint32_t next;
     uint32_t held;
-    uint32_t row;     /* in a row like the newest one; 0: the next end begins a row */
+    uint32_t row; /* in a row like the newest one; 0: the next end begins a row */
     uint64_t count;
 } sy_history_record;
 
@@ -60,8 +60,7 @@ static size_t code_slot(sy_err code) {
     return CODE_COUNT;
 }
 
-static uint64_t *counter_of(const sy_history *history, sy_stage stage, sy_err code,
-                            bool outbound) {
+static uint64_t *counter_of(const sy_history *history, sy_stage stage, sy_err code, bool outbound) {
     SY_REQUIRE((size_t)stage < SY_STAGE_COUNT);
     const size_t row = (size_t)stage * 2 + (outbound ? 1 : 0);
     return &history->counters[row * CODE_SLOTS + code_slot(code)];
@@ -91,8 +90,7 @@ static uint32_t record_end(sy_history_record *record, const sy_reason *reason, b
                             .fault = reason->fault,
                             .outbound = outbound,
                             .in_a_row = record->row};
-    (void)snprintf(end->text, sizeof end->text, "%.*s", SY_HISTORY_TEXT - 1,
-                   reason->detail.text);
+    (void)snprintf(end->text, sizeof end->text, "%.*s", SY_HISTORY_TEXT - 1, reason->detail.text);
     record->next = (record->next + 1) % SY_HISTORY_ENDS;
     record->held += record->held < SY_HISTORY_ENDS ? 1 : 0;
     record->count++;

@@ -7,6 +7,7 @@
 #include <switchyard/assert.h>
 
 #include "base/hash.h"
+#include "base/wipe.h"
 
 #define CAP_MAX (UINT32_C(1) << 20)
 
@@ -49,6 +50,7 @@ sy_err sy_id_map_init(sy_id_map *map, uint32_t cap, const sy_mem *mem,
 }
 
 void sy_id_map_fini(sy_id_map *map) {
+    sy_wipe(map->hash_key, sizeof map->hash_key);
     sy_mem_release(map->mem, map->cells);
     sy_mem_release(map->mem, map->buckets);
     *map = (sy_id_map){.mem = map->mem, .first = SY_ID_MAP_NONE, .last = SY_ID_MAP_NONE};

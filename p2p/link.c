@@ -17,8 +17,9 @@ static const unsigned successors[SY_LINK_STATE_COUNT] = {
     [SY_LINK_CONNECTING] = BIT(SY_LINK_HANDSHAKE),
     [SY_LINK_RECOGNIZE] = BIT(SY_LINK_HANDSHAKE),
     [SY_LINK_HANDSHAKE] = BIT(SY_LINK_NODE_INFO),
-    [SY_LINK_NODE_INFO] = BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP),
-    [SY_LINK_LISTEN_NAME] = BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP),
+    [SY_LINK_NODE_INFO] =
+        BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
+    [SY_LINK_LISTEN_NAME] = BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
     [SY_LINK_PARKED] = BIT(SY_LINK_UP),
     [SY_LINK_UP] = BIT(SY_LINK_FLUSHING),
     [SY_LINK_FLUSHING] = 0,
@@ -36,7 +37,11 @@ sy_stage sy_link_stage(const sy_peer *link) {
     case SY_LINK_RECOGNIZE:
         return SY_STAGE_CONNECT;
     case SY_LINK_HANDSHAKE:
-        return link->identified ? SY_STAGE_IDENTITY : SY_STAGE_HANDSHAKE;
+        if (link->identified) {
+            return SY_STAGE_IDENTITY;
+        }
+        /* SPEC ER-06: plain has no secret handshake, its identity comes with NodeInfo. */
+        return link->profile == &sy_profile_plain ? SY_STAGE_NODE_INFO : SY_STAGE_HANDSHAKE;
     case SY_LINK_NODE_INFO:
     case SY_LINK_LISTEN_NAME:
         return link->info_checked ? SY_STAGE_ADMISSION : SY_STAGE_NODE_INFO;
@@ -100,6 +105,11 @@ sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote) {
     if (link == NULL) {
         return NULL;
     }
+    sy_budget_init(&link->budget, &sw->memory, "connection", SY_PREAUTH_MEMORY_MAX);
+    if (sy_budget_reserve(&link->budget, sizeof *link) != SY_OK) {
+        sy_mem_release(&sw->mem, link);
+        return NULL;
+    }
     link->sw = sw;
     link->slot = sw->free_slots[--sw->free_count];
     link->generation = ++sw->generations[link->slot];
@@ -108,7 +118,6 @@ sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote) {
     link->reading = true;
     link->remote = *remote;
     link->rival = SY_SLOT_NONE;
-    sy_budget_init(&link->budget, &sw->memory, "connection", SY_PREAUTH_MEMORY_MAX);
     sy_buf_init(&link->backlog, &sw->mem, &link->budget, SIZE_MAX / 2);
     sy_buf_init(&link->unsent, &sw->mem, &link->budget, SY_SCRATCH_WIRE_OUT_CAP);
     sy_timer_init(&link->deadline, SY_TIMER_DEADLINE);
@@ -162,9 +171,13 @@ static void log_end(const sy_peer *link, uint32_t in_a_row) {
            SY_F_U64("in_a_row", in_a_row));
 }
 
-/* An orderly end of ours lets the queues run out first; the wire has no goodbye. */
+/* An orderly end of ours lets the queues run out first; the wire has no goodbye.  SPEC NI-01: and
+ * whoever refuses a NodeInfo has said its own, so that the remote can tell why. */
 static bool should_flush(const sy_peer *link, sy_err code) {
     const sy_err_class class = sy_err_class_of(code);
+    if (link->state == SY_LINK_NODE_INFO || link->state == SY_LINK_LISTEN_NAME) {
+        return !link->write_blocked && (class == SY_ERR_CLASS_LOCAL || class == SY_ERR_CLASS_PEER);
+    }
     if (link->state != SY_LINK_UP || link->write_blocked) {
         return link->state == SY_LINK_UP && (code == SY_ERR_STOPPED || code == SY_ERR_SHUTDOWN);
     }
@@ -242,13 +255,14 @@ void sy_link_reap(sy_peer *link) {
     sy_session_del(link->session);
     sy_buf_fini(&link->backlog);
     sy_buf_fini(&link->unsent);
+    sy_budget_release(&link->budget, sizeof *link);
     sy_budget_fini(&link->budget);
 
     SY_ASSERT(sw->slots[link->slot] == link);
     sw->slots[link->slot] = NULL;
     sw->free_slots[sw->free_count++] = link->slot;
     sw->link_count--;
-    sy_rivals_on_reaped(sw, link);
+    sy_rivals_settle(sw, link);
     sy_mem_release(&sw->mem, link);
 }
 
@@ -280,6 +294,9 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
         .recv_rate = sw->settings.recv_rate,
     };
     memcpy(config.signer.pubkey, sw->key.pubkey, SY_CONN_KEY_LEN);
+    if (profile == &sy_profile_plain) {
+        link->budget.limit = SY_PREAUTH_PLAIN_MAX;
+    }
     sw->ops.random(sw->driver, config.eph_secret, sizeof config.eph_secret);
     const sy_err err = sy_session_new(profile, &config, sw->now, &link->session);
     sy_wipe(&config.eph_secret, sizeof config.eph_secret);
@@ -290,6 +307,39 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
     sy_link_set_state(link, SY_LINK_HANDSHAKE);
     sy_link_mark_dirty(link);
     return SY_OK;
+}
+
+/* SPEC PL-05 */
+size_t sy_link_allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]) {
+    const sy_switch *sw = link->sw;
+    const bool plain_too = sw->settings.plain_anywhere || sy_endpoint_is_private(&link->remote);
+    size_t count = 0;
+    for (size_t i = 0; i < sw->settings.profile_count; i++) {
+        if (sw->profiles[i] != &sy_profile_plain || plain_too) {
+            allowed[count++] = sw->profiles[i];
+        }
+    }
+    return count;
+}
+
+/* SPEC PR-02: with one profile there is nothing to recognise, and we need not wait for their first
+ * byte. */
+void sy_link_begin_inbound(sy_peer *link) {
+    const sy_profile *allowed[SY_PROFILES_MAX];
+    const size_t count = sy_link_allowed_profiles(link, allowed);
+    if (count == 0) {
+        sy_detail detail;
+        sy_detail_set(&detail, "the profile plain only serves private addresses");
+        sy_link_end(link, SY_ERR_PROFILE_UNKNOWN, &detail);
+        return;
+    }
+    if (link->sw->settings.profile_count > 1) {
+        return;
+    }
+    const sy_err err = sy_link_begin_session(link, allowed[0]);
+    if (err != SY_OK) {
+        sy_link_end(link, err, NULL);
+    }
 }
 
 static bool is_unconditional(const sy_switch *sw, const sy_node_id *id) {
@@ -402,6 +452,7 @@ void sy_link_info_accepted(sy_peer *link) {
         }
     }
     sy_timers_clear(&sw->timers, &link->deadline);
+    sy_rivals_clear_way(link);
     sy_link_set_state(link, SY_LINK_UP);
     sy_link_mark_dirty(link);
     sy_roster_add(link);

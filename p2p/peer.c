@@ -28,6 +28,22 @@ const sy_endpoint *sy_peer_remote(const sy_peer *peer) {
     return &peer->remote;
 }
 
+const sy_addr *sy_peer_dialed_addr(const sy_peer *peer) {
+    sy_dial_view view;
+    if (!peer->outbound || !sy_dial_table_get(&peer->sw->dials, peer->dial, &view)) {
+        return NULL;
+    }
+    return view.addr;
+}
+
+sy_time sy_peer_since(const sy_peer *peer) {
+    return peer->opened_at;
+}
+
+const char *sy_peer_class_text(const sy_peer *peer) {
+    return sy_peer_class_name(peer->peer_class);
+}
+
 const char *sy_peer_profile(const sy_peer *peer) {
     return peer->profile == NULL ? "" : peer->profile->name;
 }

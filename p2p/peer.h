@@ -46,6 +46,16 @@ SY_API const sy_node_info *sy_peer_info(const sy_peer *peer);
 /* The socket's remote address, not the self-reported one. */
 SY_API const sy_endpoint *sy_peer_remote(const sy_peer *peer);
 
+/* Outbound: the address that was dialed, as configured or learned; NULL when inbound or forgotten.
+ * Borrows for the turn. */
+SY_API const sy_addr *sy_peer_dialed_addr(const sy_peer *peer);
+
+/* When it became a peer. */
+SY_API sy_time sy_peer_since(const sy_peer *peer);
+
+/* Its admission class: "inbound", "outbound", "persistent", "unconditional"; static. */
+SY_API const char *sy_peer_class_text(const sy_peer *peer);
+
 /* The wire profile, "tendermint" or "cometbft" ..., and the encoding of reactor messages that exist
  * in several ("amino", "proto").  Static text. */
 SY_API const char *sy_peer_profile(const sy_peer *peer);

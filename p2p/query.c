@@ -40,6 +40,26 @@ sy_peer *sy_switch_next_peer(sy_switch *sw, const sy_peer *previous) {
     return link;
 }
 
+void sy_switch_random(sy_switch *sw, void *out, size_t len) {
+    sw->ops.random(sw->driver, out, len);
+}
+
+sy_walltime sy_switch_walltime(sy_switch *sw) {
+    if (sw->ops.walltime == NULL) {
+        return (sy_walltime){0};
+    }
+    return sw->ops.walltime(sw->driver);
+}
+
+static size_t count_dialing(const sy_switch *sw) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < sw->slot_count; i++) {
+        const sy_peer *link = sw->slots[i];
+        count += link != NULL && link->outbound && !link->was_up && link->state != SY_LINK_DEAD;
+    }
+    return count;
+}
+
 void sy_switch_get_counts(const sy_switch *sw, sy_switch_counts *ret_counts) {
     sy_admission_counts admitted;
     sy_admission_get_counts(&sw->admission, &admitted);
@@ -49,6 +69,7 @@ void sy_switch_get_counts(const sy_switch *sw, sy_switch_counts *ret_counts) {
         .persistent = admitted.used[SY_PEER_PERSISTENT],
         .unconditional = admitted.used[SY_PEER_UNCONDITIONAL],
         .pending = sy_pending_count(&sw->pending),
+        .dialing = count_dialing(sw),
         .peers = sw->roster_count,
         .memory_used = sw->memory.used,
         .accepted = sw->accepted_count,

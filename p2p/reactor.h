@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <switchyard/addr.h>
 #include <switchyard/channel.h>
 #include <switchyard/err.h>
 #include <switchyard/export.h>
@@ -55,6 +56,10 @@ typedef struct sy_reactor_ops {
 
     /* A channel that answered FULL has room again. */
     void (*writable)(void *reactor, sy_peer *peer, void *state, sy_channel channel, sy_time now);
+
+    /* A round of dialing this address ended without a peer: all that its name resolved to and all
+     * profiles were tried.  addr borrows for the call. */
+    void (*dial_failed)(void *reactor, const sy_addr *addr, const sy_reason *reason, sy_time now);
 
     /* The reactor's own clock work.  next_expiry is read after every operation of this reactor;
      * after changes made elsewhere call sy_switch_reactor_touch. */

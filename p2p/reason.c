@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reasons: docs/spec/errors.md.  The table of clauses is that page's table of codes, narrowed to the
- * clauses that bind a profile; a test compares the two. */
+/* Reasons: docs/spec/errors.md.  The table of clauses is that page's table of codes, narrowed to
+ * the clauses that bind a profile; a test compares the two. */
 #include <switchyard/reason.h>
 
 #include <string.h>
@@ -14,8 +14,10 @@ typedef struct clause_row {
     const char *plain;
 } clause_row;
 
-#define EACH(code, tendermint, cometbft, plain) {SY_ERR_##code, tendermint, cometbft, plain}
-#define ALL(code, clauses)                      {SY_ERR_##code, clauses, clauses, clauses}
+#define EACH(code, tendermint, cometbft, plain)                                                    \
+    { SY_ERR_##code, tendermint, cometbft, plain }
+#define ALL(code, clauses)                                                                         \
+    { SY_ERR_##code, clauses, clauses, clauses }
 
 static const clause_row clause_rows[] = {
     ALL(INVALID, "MX-47 SW-45"),
@@ -98,11 +100,14 @@ static const clause_row clause_rows[] = {
 static sy_fault fault_of(sy_err code) {
     switch (sy_err_class_of(code)) {
     case SY_ERR_CLASS_OK:
-    case SY_ERR_CLASS_CLOSED: return SY_FAULT_NONE;
+    case SY_ERR_CLASS_CLOSED:
+        return SY_FAULT_NONE;
     case SY_ERR_CLASS_USAGE:
-    case SY_ERR_CLASS_LOCAL: return SY_FAULT_LOCAL;
+    case SY_ERR_CLASS_LOCAL:
+        return SY_FAULT_LOCAL;
     case SY_ERR_CLASS_PEER:
-    case SY_ERR_CLASS_CRYPTO: return SY_FAULT_REMOTE;
+    case SY_ERR_CLASS_CRYPTO:
+        return SY_FAULT_REMOTE;
     }
     SY_UNREACHABLE();
 }
@@ -118,22 +123,32 @@ sy_reason sy_reason_make(sy_stage stage, sy_err code, const sy_detail *detail) {
 /* SPEC ER-06 */
 const char *sy_stage_name(sy_stage stage) {
     switch (stage) {
-    case SY_STAGE_RESOLVE: return "resolve";
-    case SY_STAGE_CONNECT: return "connect";
-    case SY_STAGE_HANDSHAKE: return "handshake";
-    case SY_STAGE_IDENTITY: return "identity";
-    case SY_STAGE_NODE_INFO: return "node_info";
-    case SY_STAGE_ADMISSION: return "admission";
-    case SY_STAGE_OPEN: return "open";
+    case SY_STAGE_RESOLVE:
+        return "resolve";
+    case SY_STAGE_CONNECT:
+        return "connect";
+    case SY_STAGE_HANDSHAKE:
+        return "handshake";
+    case SY_STAGE_IDENTITY:
+        return "identity";
+    case SY_STAGE_NODE_INFO:
+        return "node_info";
+    case SY_STAGE_ADMISSION:
+        return "admission";
+    case SY_STAGE_OPEN:
+        return "open";
     }
     SY_UNREACHABLE();
 }
 
 const char *sy_fault_name(sy_fault fault) {
     switch (fault) {
-    case SY_FAULT_NONE: return "none";
-    case SY_FAULT_LOCAL: return "local";
-    case SY_FAULT_REMOTE: return "remote";
+    case SY_FAULT_NONE:
+        return "none";
+    case SY_FAULT_LOCAL:
+        return "local";
+    case SY_FAULT_REMOTE:
+        return "remote";
     }
     SY_UNREACHABLE();
 }

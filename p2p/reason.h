@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Why a connection ended (or a dial failed): the stage it had reached, the code, whose fault it was,
- * and a text.  Every end has exactly one; it is counted, logged once and kept in the history. */
+/* Why a connection ended (or a dial failed): the stage it had reached, the code, whose fault it
+ * was, and a text.  Every end has exactly one; it is counted, logged once and kept in the history.
+ */
 #ifndef SWITCHYARD_REASON_H
 #define SWITCHYARD_REASON_H
 

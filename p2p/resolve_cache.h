@@ -25,7 +25,7 @@
 #define SY_RESOLVE_CACHE_NAMES     64
 #define SY_RESOLVE_CACHE_ENDPOINTS 8
 #define SY_RESOLVE_CACHE_TTL       (60 * SY_SEC) /* SPEC SW-26 */
-#define SY_RESOLVE_CACHE_RATE      4  /* look-ups per second that remotes can cause */
+#define SY_RESOLVE_CACHE_RATE      4             /* look-ups per second that remotes can cause */
 #define SY_RESOLVE_CACHE_BURST     32
 
 typedef enum sy_resolve_verdict {
@@ -36,7 +36,7 @@ typedef enum sy_resolve_verdict {
 } sy_resolve_verdict;
 
 typedef struct sy_resolve_answer {
-    size_t count; /* 0: the name has no address */
+    size_t count;                                      /* 0: the name has no address */
     sy_endpoint endpoints[SY_RESOLVE_CACHE_ENDPOINTS]; /* port 0 */
 } sy_resolve_answer;
 

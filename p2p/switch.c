@@ -237,10 +237,6 @@ bool sy_switch_is_stopped(const sy_switch *sw) {
 /* ---- Reports of the driver ---------------------------------------------------------------------
  */
 
-static bool is_allowed_plain(const sy_switch *sw, const sy_endpoint *remote) {
-    return sw->settings.plain_anywhere || sy_endpoint_is_private(remote);
-}
-
 static void refuse_at_accept(sy_switch *sw, const sy_endpoint *remote, sy_err code,
                              const sy_detail *detail) {
     char text[SY_ENDPOINT_TEXT_CAP];
@@ -288,13 +284,7 @@ sy_err sy_switch_on_accepted(sy_switch *sw, void *stream, const sy_endpoint *loc
     const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);
     sy_switch_observe(sw, &event);
 
-    /* With one profile there is nothing to recognise, and we need not wait for their first byte. */
-    if (sw->settings.profile_count == 1 && is_allowed_plain(sw, remote)) {
-        const sy_err err = sy_link_begin_session(link, sw->profiles[0]);
-        if (err != SY_OK) {
-            sy_link_end(link, err, NULL);
-        }
-    }
+    sy_link_begin_inbound(link);
     return SY_OK;
 }
 
@@ -450,6 +440,9 @@ static void flush_all(sy_switch *sw) {
         link->next_dirty = NULL;
         link->dirty = false;
         sy_link_flush(link);
+        if (link->state == SY_LINK_FLUSHING) {
+            sy_rivals_settle(sw, link);
+        }
     }
 }
 

@@ -163,13 +163,15 @@ SY_API void sy_switch_stop(sy_switch *sw, sy_time now);
 SY_API bool sy_switch_is_stopped(const sy_switch *sw);
 
 typedef enum sy_dial_kind {
-    SY_DIAL_ONCE,       /* one round over its addresses and profiles */
+    SY_DIAL_ONCE,       /* the operator asked: one round over its addresses and profiles */
     SY_DIAL_PERSISTENT, /* never given up */
+    SY_DIAL_LEARNED,    /* found by discovery: one round, gives way to everything else */
 } sy_dial_kind;
 
 /* Dials this address, soon.  The name is resolved at each attempt.  An entry for the same ID is
  * upgraded to persistent, never downgraded; a persistent entry in back-off is dialed at once.
- *   SY_ERR_STATE, SY_ERR_SELF, SY_ERR_DUPLICATE_ID (connected; once only), SY_ERR_NOMEM */
+ *   SY_ERR_STATE, SY_ERR_SELF, SY_ERR_NOMEM, SY_ERR_LIMIT (too many learned ones)
+ *   SY_ERR_DUPLICATE_ID  connected or being dialed (not for PERSISTENT) */
 SY_API sy_err sy_switch_dial(sy_switch *sw, const sy_addr *addr, sy_dial_kind kind,
                              sy_time now) SY_MUST_USE;
 
@@ -195,7 +197,8 @@ typedef struct sy_switch_counts {
     size_t outbound; /* without persistent */
     size_t persistent;
     size_t unconditional;
-    size_t pending; /* handshakes in progress */
+    size_t pending; /* inbound handshakes in progress */
+    size_t dialing; /* outbound connections that are not peers yet */
     size_t peers;   /* all */
     size_t memory_used;
     uint64_t accepted;
@@ -212,6 +215,11 @@ SY_API uint64_t sy_switch_ended_count(const sy_switch *sw, sy_stage stage, sy_er
  * many queued it; *ret_full (may be NULL) counts the full queues. */
 SY_API size_t sy_switch_broadcast(sy_switch *sw, sy_channel channel, const void *data, size_t len,
                                   const sy_peer *except, size_t *ret_full);
+
+/* Random bytes, and the wall clock (for files and people; zero when the driver has none), both from
+ * the driver: reactors have no source of their own. */
+SY_API void sy_switch_random(sy_switch *sw, void *out, size_t len);
+SY_API sy_walltime sy_switch_walltime(sy_switch *sw);
 
 /* A reactor's next_expiry changed outside its operations. */
 SY_API void sy_switch_reactor_touch(sy_switch *sw, const void *reactor);

@@ -37,8 +37,9 @@
 #include "p2p/resolve_cache.h"
 #include "p2p/session.h"
 
-#define SY_PREAUTH_MEMORY_MAX 4096 /* bytes a connection may cost before IDENTITY; SPEC SW-05 */
-#define SY_REACTORS_MAX       32   /* reactors of one switch */
+#define SY_PREAUTH_MEMORY_MAX 4096  /* bytes a connection may cost before IDENTITY; SPEC SW-05 */
+#define SY_PREAUTH_PLAIN_MAX  32768 /* in plain the whole NodeInfo comes before IDENTITY */
+#define SY_REACTORS_MAX       32    /* reactors of one switch */
 #define SY_SLOT_NONE          UINT32_MAX
 #define SY_FLUSH_BATCHES      16   /* batches of 16 frames sent to one connection per turn */
 #define SY_NODE_INFO_TEXT_MAX 1024 /* bytes of each configured text of NodeInfo */
@@ -247,6 +248,12 @@ sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref);
 sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote);
 void sy_link_set_state(sy_peer *link, sy_link_state next);
 sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile);
+
+/* The profiles that this remote may speak, in order; returns how many. */
+size_t sy_link_allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]);
+
+/* An accepted connection: begins the session when there is nothing to recognise. */
+void sy_link_begin_inbound(sy_peer *link);
 void sy_link_on_event(sy_peer *link, const sy_session_event *event);
 void sy_link_info_accepted(sy_peer *link);
 void sy_link_on_deadline(sy_peer *link);
@@ -278,7 +285,9 @@ sy_peer *sy_rivals_find(sy_switch *sw, const sy_peer *link);
 void sy_rivals_meet(sy_peer *link, sy_peer *other);
 void sy_rivals_on_packet(sy_peer *link);
 void sy_rivals_on_timeout(sy_peer *link);
-void sy_rivals_on_reaped(sy_switch *sw, sy_peer *gone);
+void sy_rivals_settle(sy_switch *sw, sy_peer *loser);
+void sy_rivals_clear_way(sy_peer *link);
+bool sy_rivals_has_other(const sy_peer *link);
 
 /* ---- dialing.c */
 void sy_dialing_run(sy_switch *sw);

@@ -43,6 +43,13 @@ static void driver_random(void *driver, void *out, size_t len) {
     }
 }
 
+static sy_walltime driver_walltime(void *driver) {
+    struct timespec ts;
+    (void)driver;
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    return (sy_walltime){(int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec};
+}
+
 /* A relative timer, rounded up: waking early would only cost another turn, but an exact deadline
  * must have passed when we look. */
 static void arm(sy_ev *ev, sy_time at, sy_time now) {
@@ -105,6 +112,7 @@ static const sy_driver_ops ops = {
     .resolve = sy_ev_resolve,
     .resolve_cancel = sy_ev_resolve_cancel,
     .random = driver_random,
+    .walltime = driver_walltime,
 };
 
 const sy_driver_ops *sy_ev_ops(void) {

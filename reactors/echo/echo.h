@@ -26,12 +26,16 @@ typedef struct sy_echo sy_echo;
 #define SY_ECHO_PROBE_MIN    24
 #define SY_ECHO_MESSAGE_MAX  (4 * 1024 * 1024)
 
+/* Of one peer and channel; an echo beyond is dropped and counted. */
+#define SY_ECHO_QUEUE_MAX       4096
+#define SY_ECHO_QUEUE_BYTES_MAX (32 * 1024 * 1024)
+
 /* An answer to one of our probes came.  Loop thread; may send. */
 typedef void (*sy_echo_answer_fn)(void *user, sy_peer *peer, sy_channel channel, uint64_t number,
                                   size_t len, sy_duration round_trip);
 
 typedef struct sy_echo_config {
-    const sy_mem *mem; /* NULL: the C library's */
+    const sy_mem *mem;       /* NULL: the C library's */
     const uint8_t *channels; /* ids, 1..SY_ECHO_CHANNELS_MAX */
     size_t channel_count;
     uint64_t nonce;              /* random: tells our answers from others' */
@@ -48,6 +52,9 @@ SY_API void sy_echo_del(sy_echo *echo);
 
 /* The table for sy_switch_add_reactor, with the sy_echo as reactor.  Borrows until sy_echo_del. */
 SY_API const sy_reactor_ops *sy_echo_ops(sy_echo *echo);
+
+/* Echoes that were not sent because a send queue was full or memory was short. */
+SY_API uint64_t sy_echo_dropped_count(const sy_echo *echo);
 
 SY_END_DECLS
 

@@ -23,13 +23,14 @@ Test(channel_set, defaults_are_filled_in) {
     cr_assert_eq(desc->priority, 1);
     cr_assert_eq(desc->traffic_class, SY_CLASS_BULK);
     cr_assert_eq(desc->send_queue_max, 1);
-    cr_assert_eq(desc->send_queue_bytes_max, 8388608);
+    cr_assert_eq(desc->send_queue_bytes_max, 22020096);
     cr_assert_eq(desc->recv_message_max, 22020096);
     cr_assert_eq(desc->recv_budget, 22020096);
     cr_assert_eq(desc->full_policy, SY_FULL_DISCONNECT);
     cr_assert_not(desc->sink);
 }
 
+/* SPEC-TEST MX-46 */
 Test(channel_set, what_is_given_stays) {
     sy_channel_set_init(&set, 1024);
     const sy_channel_desc given = {.id = 0x21,
@@ -55,11 +56,12 @@ Test(channel_set, what_is_given_stays) {
     cr_assert(desc->sink);
 }
 
-Test(channel_set, receive_budget_is_at_least_4_mib) {
+Test(channel_set, defaults_of_a_small_channel) {
     sy_channel_set_init(&set, 1024);
     const sy_channel_desc small = {.id = 1, .recv_message_max = 64000};
     cr_assert_eq(sy_channel_set_add(&set, &small), SY_OK);
     cr_assert_eq(set.desc[0].recv_budget, 4194304);
+    cr_assert_eq(set.desc[0].send_queue_bytes_max, 8388608);
 }
 
 typedef struct class_row {
@@ -68,10 +70,11 @@ typedef struct class_row {
 } class_row;
 
 static const class_row classes[] = {
-    {0, SY_CLASS_BULK},    {1, SY_CLASS_BULK},    {3, SY_CLASS_BULK},     {4, SY_CLASS_NORMAL},
-    {9, SY_CLASS_NORMAL},  {10, SY_CLASS_URGENT}, {255, SY_CLASS_URGENT},
+    {0, SY_CLASS_BULK},   {1, SY_CLASS_BULK},    {3, SY_CLASS_BULK},     {4, SY_CLASS_NORMAL},
+    {9, SY_CLASS_NORMAL}, {10, SY_CLASS_URGENT}, {255, SY_CLASS_URGENT},
 };
 
+/* SPEC-TEST MX-46 */
 Test(channel_set, class_by_priority) {
     sy_channel_set_init(&set, 1024);
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
@@ -99,6 +102,7 @@ static const bad_row bad[] = {
     {"receive budget", {.id = 1, .recv_budget = SIZE_MAX}},
 };
 
+/* SPEC-TEST MX-47 */
 Test(channel_set, what_is_out_of_range_is_refused) {
     sy_channel_set_init(&set, 1024);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

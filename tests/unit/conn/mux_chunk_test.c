@@ -116,7 +116,7 @@ static const char *const bad_end[2][4] = {
 
 /* SPEC-TEST MX-25 */ /* SPEC-TEST MX-52 */
 Test(mux_chunk, any_cut_gives_the_same) {
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         for (int end = 0; end < 4; end++) {
             run r = {0};
             make_stream(&r, codec, end == 0 ? 60 : 12);

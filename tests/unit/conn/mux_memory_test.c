@@ -104,8 +104,8 @@ Test(mux_memory, a_peer_that_drips_bytes) {
     run_message(&r, SY_PACKET_AMINO, 0x20, 1, 50000, 1024);
     for (size_t i = 0; i + 1 < r.len; i++) {
         cr_assert_eq(fix_recv(&f, r.data + i, 1), SY_OK);
-        const size_t most = (i < 4096 ? 4096 : 2 * i) + SY_PACKET_LEN_MAX(1024) +
-                            2 * sizeof(sy_mux_block);
+        const size_t most =
+            (i < 4096 ? 4096 : 2 * i) + SY_PACKET_LEN_MAX(1024) + 2 * sizeof(sy_mux_block);
         cr_assert_leq(f.peer.used - idle, most, "byte %zu: %zu", i, f.peer.used - idle);
         if (i < 1000) {
             cr_assert_leq(f.peer.used - idle, SY_PACKET_LEN_MAX(1024) + sizeof(sy_mux_block));
@@ -145,7 +145,7 @@ Test(mux_memory, an_announced_length_reserves_nothing) {
 /* Single-packet messages in both directions, batches cut anywhere: after the first round the
  * allocator is not called again. */
 Test(mux_memory, no_allocation_in_steady_state) {
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         fix_init(&f, codec, 1024);
         const uint16_t ch = fix_add_id(&f, 0x20);
         fix_open(&f, FIX_BATCH_SHARED);
@@ -236,7 +236,7 @@ static bool scenario(sy_packet_codec codec, bool shared, size_t fail_at, bool fa
 }
 
 Test(mux_memory, every_allocation_may_fail) {
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         run r = {0};
         run_message(&r, codec, 0x20, 1, 700, 1024);
         run_message(&r, codec, 0x20, 2, 9000, 1024);

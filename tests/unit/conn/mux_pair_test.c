@@ -82,9 +82,9 @@ static void deliver_some(size_t to, size_t most) {
     const size_t left = from->wire.len - from->wire_at;
     const size_t n = left < most ? left : most;
     size_t consumed = 0;
-    cr_assert_eq(sy_mux_recv(s->f.mux, from->wire.data + from->wire_at, n, &consumed, NULL,
-                             s->f.now),
-                 SY_OK);
+    cr_assert_eq(
+        sy_mux_recv(s->f.mux, from->wire.data + from->wire_at, n, &consumed, NULL, s->f.now),
+        SY_OK);
     cr_assert_eq(consumed, n);
     from->wire_at += consumed;
     sy_mux_message m;
@@ -132,7 +132,7 @@ static void run_pair(sy_packet_codec codec, size_t payload_max, uint64_t seed) {
         uint64_t messages = 0;
         for (size_t ch = 0; ch < CHANNELS; ch++) {
             cr_assert_eq(sides[1 - i].delivered[ch], sides[i].queued[ch]);
-            cr_assert_gt(sides[i].queued[ch], 1, "payload %zu channel %zu", payload_max, ch);
+            cr_assert_gt(sides[i].queued[ch], payload_max < 100 ? 0 : 20);
             messages += sides[i].queued[ch];
         }
         sy_mux_stats sent;
@@ -156,7 +156,7 @@ static void run_pair(sy_packet_codec codec, size_t payload_max, uint64_t seed) {
 /* SPEC-TEST MX-23 */ /* SPEC-TEST MX-25 */ /* SPEC-TEST MX-35 */
 Test(mux_pair, every_channel_delivers_what_was_queued_in_order) {
     static const size_t payloads[] = {1, 2, 100, 127, 128, 1024, 40000};
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         for (size_t i = 0; i < sizeof payloads / sizeof payloads[0]; i++) {
             run_pair(codec, payloads[i], 100 + i);
         }

@@ -20,15 +20,16 @@ static uint16_t add(uint8_t id, sy_class traffic_class, int priority) {
                                           .priority = priority,
                                           .traffic_class = traffic_class,
                                           .send_queue_max = 1000,
+                                          .recv_message_max = (size_t)1 << 30,
                                           .send_queue_bytes_max = (size_t)1 << 30});
 }
 
 /* The next packet of the output; adds its bytes to the account of its channel. */
 static sy_packet next_packet(const run *r, size_t *at, uint64_t *bytes_of_id) {
     sy_packet packet;
-    cr_assert_eq(sy_packet_parse(f.config.codec, r->data + *at, r->len - *at, PAYLOAD, &packet,
-                                 NULL),
-                 SY_OK);
+    cr_assert_eq(
+        sy_packet_parse(f.config.codec, r->data + *at, r->len - *at, PAYLOAD, &packet, NULL),
+        SY_OK);
     cr_assert_eq(packet.kind, SY_PACKET_KIND_MSG);
     *at += packet.len;
     if (bytes_of_id != NULL) {
@@ -41,7 +42,7 @@ static sy_packet next_packet(const run *r, size_t *at, uint64_t *bytes_of_id) {
 /* All classes are busy all the time: in every window of 1 MiB, wherever it starts, each lower class
  * has its 5 %, and the highest what is left. */
 Test(mux_sched, every_class_keeps_its_share) {
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         fix_init(&f, codec, PAYLOAD);
         (void)add(0, SY_CLASS_BULK, 1);
         (void)add(1, SY_CLASS_NORMAL, 1);
@@ -150,9 +151,34 @@ Test(mux_sched, weights_are_met_within_a_packet) {
     fix_close(&f);
 }
 
+/* SPEC-TEST MX-45 */
+/* A channel that was idle while another of its class sent 16 MiB gets its half from now on, no
+ * more. */
+Test(mux_sched, an_idle_channel_saves_nothing_up) {
+    fix_init(&f, SY_PACKET_PROTO, PAYLOAD);
+    const uint16_t busy = add(0, SY_CLASS_NORMAL, 5);
+    const uint16_t idle = add(1, SY_CLASS_NORMAL, 5);
+    fix_open(&f, FIX_BATCH_SHARED);
+    cr_assert_eq(fix_queue(&f, busy, 1, 2 * LONG), SY_SEND_QUEUED);
+    static uint8_t out[16384];
+    size_t len = 0;
+    for (int i = 0; i < 1024; i++) {
+        sy_mux_send(f.mux, out, sizeof out, &len, f.now);
+    }
+    cr_assert_eq(fix_queue(&f, idle, 1, LONG), SY_SEND_QUEUED);
+    for (int i = 0; i < 64; i++) {
+        sy_mux_send(f.mux, out, sizeof out, &len, f.now);
+    }
+    sy_mux_channel_stats stats;
+    sy_mux_get_channel_stats(f.mux, idle, &stats);
+    cr_assert_lt(stats.bytes_sent, 34 * 16384);
+    cr_assert_gt(stats.bytes_sent, 30 * 16384);
+    fix_close(&f);
+}
+
 /* SPEC-TEST MX-43 */
 Test(mux_sched, urgent_overtakes_within_one_packet) {
-    for (int codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
+    for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {
         for (size_t start = 1; start < 3000; start += 97) {
             fix_init(&f, codec, PAYLOAD);
             const uint16_t bulk = add(0x40, SY_CLASS_BULK, 255);

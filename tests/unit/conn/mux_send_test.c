@@ -119,21 +119,25 @@ Test(mux_send, refused) {
     const uint16_t ours = fix_add_id(&f, 0x20);
     const uint16_t both = fix_add_id(&f, 0x21);
     const uint16_t small = fix_add(&f, &(sy_channel_desc){.id = 0x22, .send_queue_bytes_max = 100});
+    const uint16_t short_messages =
+        fix_add(&f, &(sy_channel_desc){.id = 0x23, .recv_message_max = 100});
     f.remote[0] = 0x99; /* instead of 0x20; not ours */
     fix_open(&f, FIX_BATCH_SHARED);
 
     cr_assert_not(sy_mux_remote_has(f.mux, ours));
     cr_assert(sy_mux_remote_has(f.mux, both));
-    cr_assert_not(sy_mux_remote_has(f.mux, 3));
+    cr_assert_not(sy_mux_remote_has(f.mux, 4));
     cr_assert_not(sy_mux_remote_has(f.mux, SY_CHANNEL_NONE));
     cr_assert_eq(fix_queue(&f, ours, 1, 1), SY_SEND_REFUSED);
-    cr_assert_eq(fix_queue(&f, 3, 1, 1), SY_SEND_REFUSED);
+    cr_assert_eq(fix_queue(&f, 4, 1, 1), SY_SEND_REFUSED);
     cr_assert_eq(fix_queue(&f, SY_CHANNEL_NONE, 1, 1), SY_SEND_REFUSED);
     /* What can never fit must not be answered with FULL: no `writable` would ever help. */
     cr_assert_eq(fix_queue(&f, small, 1, 101), SY_SEND_REFUSED);
     cr_assert(sy_mux_is_drained(f.mux));
     cr_assert_not(sy_mux_wants_send(f.mux, f.now));
     cr_assert_eq(fix_queue(&f, small, 1, 100), SY_SEND_QUEUED);
+    cr_assert_eq(fix_queue(&f, short_messages, 1, 101), SY_SEND_REFUSED);
+    cr_assert_eq(fix_queue(&f, short_messages, 1, 100), SY_SEND_QUEUED);
     cr_assert_eq(fix_queue(&f, both, 1, 1), SY_SEND_QUEUED);
     fix_close(&f);
 }

@@ -166,7 +166,7 @@ static const row rows[] = {
 
 /* SPEC-TEST MX-04 */ /* SPEC-TEST MX-05 */ /* SPEC-TEST MX-07 */ /* SPEC-TEST MX-08 */
 /* SPEC-TEST MX-09 */ /* SPEC-TEST MX-10 */ /* SPEC-TEST MX-11 */ /* SPEC-TEST MX-12 */
-/* SPEC-TEST MX-13 */ /* SPEC-TEST MX-14 */
+/* SPEC-TEST MX-13 */                                             /* SPEC-TEST MX-14 */
 Test(packet_amino, decoder_table) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const row *t = &rows[i];

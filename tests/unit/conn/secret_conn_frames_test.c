@@ -2,8 +2,11 @@
 /* The open connection: frame sizes, batches, empty frames, tampering, counters, and what is kept of
  * an incomplete frame. */
 #include <criterion/criterion.h>
+#include <setjmp.h>
 #include <sodium.h>
 #include <string.h>
+
+#include <switchyard/assert.h>
 
 #include "base/prng.h"
 #include "tests/unit/conn/secret_conn_rig.h"
@@ -54,6 +57,49 @@ Test(secret_conn_frames, sizes_at_the_edges) {
             }
             rig_bytes_free(&out);
         }
+        rig_side_fini(&side);
+    }
+}
+
+static jmp_buf contract_broken;
+
+static void on_contract(const char *kind, const char *condition, const char *file, int line) {
+    (void)condition;
+    (void)file;
+    (void)line;
+    longjmp(contract_broken, strcmp(kind, "contract") == 0 ? 1 : 2);
+}
+
+/* Sealing nothing at all. */
+static bool breaks_the_contract(sy_secret_conn *conn, uint8_t *out) {
+    size_t len = 0;
+    sy_assert_set_handler(on_contract);
+    const int how = setjmp(contract_broken);
+    if (how == 0) {
+        (void)!sy_secret_conn_seal(conn, scratch, 0, out, SY_SEALED_LEN, &len);
+    }
+    sy_assert_set_handler(NULL);
+    return how == 1;
+}
+
+/* There is no way to ask for a frame without data, and after the attempt the next frame has the
+ * nonce that was due.  SPEC-TEST STS-16 CC-20 */
+Test(secret_conn_frames, an_empty_frame_cannot_be_sent) {
+    for (size_t s = 0; s < RIG_SUITES; s++) {
+        rig_side side;
+        rig_hand hand;
+        rig_bytes out = {.data = NULL};
+        uint8_t wire[SY_SEALED_LEN] = {0};
+        uint8_t frame[SY_FRAME_LEN];
+        rig_open_against_hand(&side, &hand, rig_suites[s], scratch);
+        cr_assert(breaks_the_contract(side.conn, wire), "%s", rig_suites[s]->name);
+        cr_assert(sodium_is_zero(wire, sizeof wire));
+
+        cr_assert_eq(rig_side_seal(&side, "x", 1, &out), SY_OK);
+        cr_assert_eq(out.len, SY_SEALED_LEN);
+        cr_assert(rig_hand_open(&hand, out.data, frame));
+        cr_assert_eq(frame[4], 'x');
+        rig_bytes_free(&out);
         rig_side_fini(&side);
     }
 }

@@ -159,16 +159,17 @@ static sy_frame_key counter_key(uint64_t counter) {
 
 typedef struct counter_row {
     uint64_t left; /* frames until the counter is used up */
-    size_t frames;
+    size_t len;
     sy_err err;
 } counter_row;
 
 static const counter_row counter_rows[] = {
-    {16, 16, SY_OK},
-    {3, 3, SY_OK},
-    {3, 4, SY_ERR_NONCE_EXHAUSTED},
+    {16, 16384, SY_OK},
+    {3, 3072, SY_OK},
+    {3, 3073, SY_ERR_NONCE_EXHAUSTED},
+    {1, 1024, SY_OK},
     {1, 1, SY_OK},
-    {1, 2, SY_ERR_NONCE_EXHAUSTED},
+    {1, 1025, SY_ERR_NONCE_EXHAUSTED},
     {0, 1, SY_ERR_NONCE_EXHAUSTED},
 };
 
@@ -184,8 +185,8 @@ Test(suite, cometbft_counter_never_wraps) {
         sy_frame_key key = start;
         uint8_t *wire = sy_scratch_wire_out(scratch);
         memset(wire, 0, SY_SCRATCH_WIRE_OUT_CAP);
-        const sy_err err = sy_suite_cometbft.seal(&key, scratch, sy_scratch_plain_out(scratch),
-                                                  row->frames * SY_FRAME_DATA_MAX, wire);
+        const sy_err err =
+            sy_suite_cometbft.seal(&key, scratch, sy_scratch_plain_out(scratch), row->len, wire);
         cr_assert_eq(err, row->err, "row %zu: %s", i, sy_err_name(err));
         if (err != SY_OK) {
             cr_assert_eq(memcmp(&key, &start, sizeof key), 0, "row %zu: key changed", i);

@@ -367,6 +367,8 @@ static const auth_row proto_rows[] = {
     {"unknown kind alone", "0a22 3220 K 1240 S", SY_ERR_AUTH_KEY_TYPE},
     {"two kinds", "0a44 0a20 K 1220 K 1240 S", SY_ERR_AUTH_KEY_TYPE},
     {"two kinds, the known one last", "0a44 1220 K 0a20 K 1240 S", SY_ERR_AUTH_KEY_TYPE},
+    {"another kind between unknown ones", "0a29 7a00 0a20 K 2a00 7a0161 1240 S",
+     SY_ERR_AUTH_KEY_TYPE},
     {"key as varint inside", "0a02 0801 1240 S", SY_ERR_AUTH_MALFORMED},
     {"key message cut", "0a22 0a21 K 1240 S", SY_ERR_AUTH_MALFORMED},
     {"field 1 as varint", "0801 1240 S", SY_ERR_AUTH_MALFORMED},

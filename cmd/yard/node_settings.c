@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/yard/node_settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include <switchyard/assert.h>
+
+#define OUTBOUND_TARGET   10           /* of a Tendermint 0.22 node, inside its max_num_peers */
+#define PENDING_BYTES     4096         /* SPEC SW-05 */
+#define LOOP_BYTES        (256 * 1024) /* read area and scratch areas */
+#define OTHER_DESCRIPTORS 32           /* standard streams, loop, resolver, listener */
+
+static const char *text_of(const yard_config *config, yard_key key) {
+    return config->values[key].text;
+}
+
+static uint64_t number_of(const yard_config *config, yard_key key) {
+    return config->values[key].number;
+}
+
+/* The first of two keys that is not empty. */
+static yard_key first_given(const yard_config *config, yard_key key, yard_key fallback) {
+    return text_of(config, key)[0] != '\0' ? key : fallback;
+}
+
+/* ---- Logging --------------------------------------------------------------------------------- */
+
+/* The level for us in "main:info,p2p:debug,*:error"; the text itself when it is no list. */
+static char *level_in_list(const char *text) {
+    static const char *const names[] = {"p2p:", "main:", "*:"};
+    if (strchr(text, ':') == NULL) {
+        return yard_strdup(text);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        for (const char *at = text; at != NULL; at = strchr(at, ',')) {
+            at += *at == ',';
+            at += strspn(at, " ");
+            if (strncmp(at, names[i], strlen(names[i])) == 0) {
+                at += strlen(names[i]);
+                return yard_strndup(at, strcspn(at, ", "));
+            }
+        }
+    }
+    return yard_strdup("info");
+}
+
+static void set_log(yard_config *config, yard_node *node) {
+    const yard_key level_key = first_given(config, YARD_KEY_LOG_LEVEL, YARD_KEY_LOG_LEVEL_TOP);
+    const yard_key format_key = first_given(config, YARD_KEY_LOG_FORMAT, YARD_KEY_LOG_FORMAT_TOP);
+
+    node->log_level = SY_LOG_INFO;
+    if (text_of(config, level_key)[0] != '\0') {
+        char *level = level_in_list(text_of(config, level_key));
+        if (sy_log_level_parse(level, &node->log_level) != SY_OK) {
+            yard_config_refuse(config, level_key,
+                               "\"%.64s\" is none of debug, info, warn, error, none", level);
+        }
+        free(level);
+    }
+    const char *format = text_of(config, format_key);
+    node->log_json = strcmp(format, "json") == 0;
+    if (!node->log_json && strcmp(format, "kv") != 0 && strcmp(format, "plain") != 0) {
+        yard_config_refuse(config, format_key, "\"%.64s\" is neither kv (plain) nor json", format);
+    }
+}
+
+/* ---- Who we are ------------------------------------------------------------------------------ */
+
+static void set_moniker(const yard_config *config, yard_node *node) {
+    const yard_key key = first_given(config, YARD_KEY_MONIKER, YARD_KEY_MONIKER_TOP);
+    char host[256] = "";
+    if (text_of(config, key)[0] != '\0') {
+        node->moniker = yard_strdup(text_of(config, key));
+    } else if (gethostname(host, sizeof host - 1) == 0 && host[0] != '\0') {
+        node->moniker = yard_strdup(host);
+    } else {
+        node->moniker = yard_strdup("anonymous");
+    }
+    node->settings.moniker = node->moniker;
+}
+
+/* chain_id of the genesis file, or NULL with the reason. */
+static char *chain_id_of_genesis(const char *path, char **ret_why) {
+    json_error_t error;
+    json_t *root = json_load_file(path, 0, &error);
+    if (root == NULL) {
+        *ret_why = error.line > 0 ? yard_format("%s:%d: %s", path, error.line, error.text)
+                                  : yard_format("%s", error.text);
+        return NULL;
+    }
+    const char *value = json_string_value(json_object_get(root, "chain_id"));
+    char *chain_id = value == NULL || value[0] == '\0' ? NULL : yard_strdup(value);
+    if (chain_id == NULL) {
+        *ret_why = yard_format("%s: no chain_id", path);
+    }
+    json_decref(root);
+    return chain_id;
+}
+
+static void set_chain_id(yard_config *config, yard_node *node) {
+    if (text_of(config, YARD_KEY_CHAIN_ID)[0] != '\0') {
+        node->chain_id = yard_strdup(text_of(config, YARD_KEY_CHAIN_ID));
+    } else {
+        char *why = NULL;
+        char *path = yard_path(config->home, text_of(config, YARD_KEY_GENESIS_FILE));
+        node->chain_id = chain_id_of_genesis(path, &why);
+        if (node->chain_id == NULL) {
+            yard_texts_add(&config->errors,
+                           yard_format("no chain_id: set it in [switchyard] of %s, as --chain_id, "
+                                       "or with a genesis file (%s)",
+                                       config->path, why));
+        }
+        free(why);
+        free(path);
+    }
+    node->settings.network = node->chain_id;
+}
+
+static void set_identity(yard_config *config, yard_node *node) {
+    sy_settings *s = &node->settings;
+    set_moniker(config, node);
+    set_chain_id(config, node);
+    s->version = text_of(config, YARD_KEY_VERSION);
+    s->p2p_version = number_of(config, YARD_KEY_P2P_VERSION);
+    s->block_version = number_of(config, YARD_KEY_BLOCK_VERSION);
+    s->app_version = number_of(config, YARD_KEY_APP_VERSION);
+    s->rpc_address = text_of(config, YARD_KEY_RPC_ADDRESS);
+    s->extra_channels = config->values[YARD_KEY_EXTRA_CHANNELS].bytes;
+    s->extra_channel_count = config->values[YARD_KEY_EXTRA_CHANNELS].count;
+    node->key_path = yard_path(config->home, text_of(config, YARD_KEY_NODE_KEY_FILE));
+}
+
+static bool is_profile(const char *name) {
+    return strcmp(name, "tendermint") == 0 || strcmp(name, "cometbft") == 0 ||
+           strcmp(name, "plain") == 0;
+}
+
+static void set_profiles(yard_config *config, yard_node *node) {
+    const yard_value *value = &config->values[YARD_KEY_PROFILES];
+    sy_settings *s = &node->settings;
+    bool has_plain = false;
+    s->profile_count = 0;
+    for (size_t i = 0; i < value->count; i++) {
+        if (!is_profile(value->texts[i])) {
+            yard_config_refuse(config, YARD_KEY_PROFILES,
+                               "\"%.64s\" is none of tendermint, cometbft, plain", value->texts[i]);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(value->texts[i], value->texts[k]) == 0) {
+                yard_config_refuse(config, YARD_KEY_PROFILES, "\"%s\" stands there twice",
+                                   value->texts[i]);
+            }
+        }
+        has_plain = has_plain || strcmp(value->texts[i], "plain") == 0;
+        s->profiles[s->profile_count++] = value->texts[i];
+    }
+    if (number_of(config, YARD_KEY_AUTH_ENC) != 0 || has_plain) {
+        return;
+    }
+    if (!yard_config_is_given(config, YARD_KEY_PROFILES)) {
+        s->profile_count = 0;
+    }
+    if (s->profile_count == SY_PROFILES_MAX) {
+        yard_config_refuse(config, YARD_KEY_PROFILES, "no room for plain (auth_enc = false)");
+        return;
+    }
+    s->profiles[s->profile_count++] = "plain";
+}
+
+/* ---- Addresses ------------------------------------------------------------------------------- */
+
+static void set_listener(yard_config *config, yard_node *node) {
+    const char *laddr = text_of(config, YARD_KEY_LADDR);
+    const char *external = text_of(config, YARD_KEY_EXTERNAL_ADDRESS);
+    sy_detail why;
+    sy_addr parsed;
+
+    sy_detail_clear(&why);
+    if (laddr[0] != '\0') {
+        const sy_err err = sy_addr_parse(laddr, strlen(laddr), SY_ADDR_LISTEN, &node->listen, &why);
+        node->has_listener = err == SY_OK;
+        if (err != SY_OK) {
+            yard_config_refuse(config, YARD_KEY_LADDR, "\"%.80s\": %s: %s", laddr, sy_strerror(err),
+                               why.text);
+        }
+    }
+    sy_detail_clear(&why);
+    if (external[0] != '\0') {
+        const sy_err err = sy_addr_parse(external, strlen(external), SY_ADDR_LISTEN, &parsed, &why);
+        if (err != SY_OK) {
+            yard_config_refuse(config, YARD_KEY_EXTERNAL_ADDRESS, "\"%.80s\": %s: %s", external,
+                               sy_strerror(err), why.text);
+        }
+        node->settings.listen_addr = external;
+    }
+}
+
+static void set_persistent(yard_config *config, yard_node *node) {
+    const char *list = text_of(config, YARD_KEY_PERSISTENT_PEERS);
+    const size_t len = strlen(list);
+    size_t cursor = 0;
+    const char *item;
+    size_t item_len;
+    for (size_t position = 1; sy_addr_list_next(list, len, &cursor, &item, &item_len); position++) {
+        sy_detail why;
+        sy_addr addr;
+        sy_detail_clear(&why);
+        const sy_err err = sy_addr_parse(item, item_len, SY_ADDR_ID_REQUIRED, &addr, &why);
+        if (err != SY_OK) {
+            yard_config_refuse(config, YARD_KEY_PERSISTENT_PEERS, "entry %zu \"%.*s\": %s: %s",
+                               position, (int)(item_len < 128 ? item_len : 128), item,
+                               sy_strerror(err), why.text);
+            continue;
+        }
+        node->persistent =
+            yard_resize(node->persistent, node->persistent_count + 1, sizeof *node->persistent);
+        node->persistent[node->persistent_count++] = addr;
+    }
+}
+
+static void set_unconditional(yard_config *config, yard_node *node) {
+    const char *list = text_of(config, YARD_KEY_UNCONDITIONAL_PEER_IDS);
+    const size_t len = strlen(list);
+    size_t cursor = 0;
+    size_t count = 0;
+    const char *item;
+    size_t item_len;
+    for (size_t position = 1; sy_addr_list_next(list, len, &cursor, &item, &item_len); position++) {
+        sy_node_id id;
+        if (sy_node_id_parse(item, item_len, &id) != SY_OK) {
+            yard_config_refuse(config, YARD_KEY_UNCONDITIONAL_PEER_IDS,
+                               "entry %zu \"%.*s\": an ID is 40 hexadecimal digits", position,
+                               (int)(item_len < 128 ? item_len : 128), item);
+            continue;
+        }
+        node->unconditional =
+            yard_resize(node->unconditional, count + 1, sizeof *node->unconditional);
+        node->unconditional[count++] = id;
+    }
+    node->settings.unconditional_ids = node->unconditional;
+    node->settings.unconditional_count = count;
+}
+
+/* ---- Numbers --------------------------------------------------------------------------------- */
+
+/* SPEC SW-16.  The CometBFT key wins when it is given at the same place or a higher one. */
+static size_t max_inbound_of(const yard_config *config) {
+    const yard_value *total = &config->values[YARD_KEY_MAX_NUM_PEERS];
+    const yard_value *inbound = &config->values[YARD_KEY_MAX_NUM_INBOUND_PEERS];
+    const bool use_total =
+        total->origin > inbound->origin ||
+        (total->origin == inbound->origin && total->origin == YARD_FROM_DEFAULT &&
+         config->dialect == YARD_DIALECT_TENDERMINT);
+    if (!use_total) {
+        return (size_t)inbound->number;
+    }
+    return total->number > OUTBOUND_TARGET ? (size_t)total->number - OUTBOUND_TARGET : 0;
+}
+
+static void set_admission(const yard_config *config, yard_node *node) {
+    sy_settings *s = &node->settings;
+    s->max_inbound = max_inbound_of(config);
+    s->max_outbound = (size_t)number_of(config, YARD_KEY_MAX_NUM_OUTBOUND_PEERS);
+    s->total_connections = (size_t)number_of(config, YARD_KEY_TOTAL_CONNECTIONS);
+    s->max_pending = (size_t)number_of(config, YARD_KEY_PENDING_HANDSHAKES);
+    s->max_per_ip = (size_t)number_of(config, YARD_KEY_MAX_PEERS_PER_IP);
+    if (s->max_per_ip == 0 && number_of(config, YARD_KEY_ALLOW_DUPLICATE_IP) == 0) {
+        s->max_per_ip = 1; /* SPEC SW-20 */
+    }
+    s->max_per_prefix = (size_t)number_of(config, YARD_KEY_MAX_PEERS_PER_PREFIX);
+    s->plain_anywhere = number_of(config, YARD_KEY_PLAIN_ANYWHERE) != 0;
+}
+
+static void set_limits(yard_config *config, yard_node *node) {
+    sy_settings *s = &node->settings;
+    s->dial_timeout = number_of(config, YARD_KEY_DIAL_TIMEOUT);
+    s->handshake_timeout = number_of(config, YARD_KEY_HANDSHAKE_TIMEOUT);
+    s->resolve_timeout = number_of(config, YARD_KEY_RESOLVE_TIMEOUT);
+    s->park_timeout = number_of(config, YARD_KEY_PARK_TIMEOUT);
+    s->linger_timeout = number_of(config, YARD_KEY_LINGER_TIMEOUT);
+    s->persistent_peers_max_dial_period =
+        number_of(config, YARD_KEY_PERSISTENT_PEERS_MAX_DIAL_PERIOD);
+    s->ping_interval = number_of(config, YARD_KEY_PING_INTERVAL);
+    s->pong_timeout = number_of(config, YARD_KEY_PONG_TIMEOUT);
+    s->packet_payload_max = (size_t)number_of(config, YARD_KEY_MAX_PACKET_MSG_PAYLOAD_SIZE);
+    s->send_rate = number_of(config, YARD_KEY_SEND_RATE);
+    s->recv_rate = number_of(config, YARD_KEY_RECV_RATE);
+    s->memory_max = (size_t)number_of(config, YARD_KEY_MEMORY_MAX);
+    s->peer_memory_max = (size_t)number_of(config, YARD_KEY_PEER_MEMORY_MAX);
+    if (s->pong_timeout >= s->ping_interval) {
+        char *interval = yard_duration_print(s->ping_interval);
+        yard_config_refuse(config, YARD_KEY_PONG_TIMEOUT,
+                           "must be below ping_interval, which is %s", interval);
+        free(interval);
+    }
+    if (s->memory_max < s->peer_memory_max) {
+        yard_config_refuse(config, YARD_KEY_PEER_MEMORY_MAX,
+                           "must be at most memory_max, which is %zu", s->memory_max);
+    }
+}
+
+static void check_channels(yard_config *config) {
+    const yard_value *echo = &config->values[YARD_KEY_ECHO_CHANNELS];
+    const yard_value *extra = &config->values[YARD_KEY_EXTRA_CHANNELS];
+    for (size_t i = 0; i < extra->count; i++) {
+        if (memchr(echo->bytes, extra->bytes[i], echo->count) != NULL) {
+            yard_config_refuse(config, YARD_KEY_EXTRA_CHANNELS,
+                               "0x%02x is one of echo_channels too", extra->bytes[i]);
+        }
+    }
+    if (echo->count + extra->count > YARD_BYTES_MAX) {
+        yard_config_refuse(config, YARD_KEY_EXTRA_CHANNELS,
+                           "with echo_channels %zu channels, at most %d",
+                           echo->count + extra->count, YARD_BYTES_MAX);
+    }
+}
+
+/* ---- What to say once ------------------------------------------------------------------------ */
+
+static bool is_default(const yard_config *config, yard_key key) {
+    const yard_key_desc *desc = yard_key_get(key);
+    yard_value value = {0};
+    yard_value_error error;
+    if (!yard_config_is_given(config, key)) {
+        return true;
+    }
+    if (desc->kind == YARD_KIND_TABLE) {
+        return false;
+    }
+    const bool ok = yard_value_of_text(desc, desc->defaults[config->dialect], &value, &error);
+    SY_ASSERT(ok);
+    char *fallback = yard_value_print(desc, &value);
+    char *given = yard_value_print(desc, &config->values[key]);
+    const bool same = strcmp(fallback, given) == 0;
+    free(fallback);
+    free(given);
+    yard_value_fini(&value);
+    return same;
+}
+
+static void note_no_effect(yard_config *config) {
+    for (yard_key key = 0; key < YARD_KEY_COUNT; key++) {
+        const yard_key_desc *desc = yard_key_get(key);
+        if (desc->role != YARD_ROLE_NO_EFFECT || is_default(config, key)) {
+            continue;
+        }
+        char *where = yard_config_where(config, key);
+        yard_texts_add(&config->notes,
+                       yard_format("%s: accepted, no effect: %s", where, desc->text));
+        free(where);
+    }
+}
+
+static void note_peer_exchange(yard_config *config) {
+    static const char missing[] =
+        "peer exchange is not part of this version: only persistent_peers are dialed";
+    const bool asked =
+        text_of(config, YARD_KEY_SEEDS)[0] != '\0' || number_of(config, YARD_KEY_SEED_MODE) != 0;
+    if (asked) {
+        const yard_key key =
+            text_of(config, YARD_KEY_SEEDS)[0] != '\0' ? YARD_KEY_SEEDS : YARD_KEY_SEED_MODE;
+        char *where = yard_config_where(config, key);
+        yard_texts_add(&config->warnings, yard_format("%s: no effect: %s", where, missing));
+        free(where);
+    } else if (number_of(config, YARD_KEY_PEX) != 0) {
+        yard_texts_add(&config->notes, yard_strdup(missing));
+    }
+}
+
+bool yard_node_build(yard_config *config, yard_node *node) {
+    *node = (yard_node){0};
+    sy_settings_default(&node->settings);
+    set_log(config, node);
+    set_identity(config, node);
+    set_profiles(config, node);
+    set_listener(config, node);
+    set_persistent(config, node);
+    set_unconditional(config, node);
+    set_admission(config, node);
+    set_limits(config, node);
+    check_channels(config);
+    if (number_of(config, YARD_KEY_FILTER_PEERS) != 0) {
+        yard_config_refuse(config, YARD_KEY_FILTER_PEERS,
+                           "true: filtering peers through an application is not available yet");
+    }
+    note_no_effect(config);
+    note_peer_exchange(config);
+    return config->errors.count == 0;
+}
+
+void yard_node_fini(yard_node *node) {
+    free(node->persistent);
+    free(node->unconditional);
+    free(node->chain_id);
+    free(node->moniker);
+    free(node->key_path);
+    *node = (yard_node){0};
+}
+
+/* ---- The worst case -------------------------------------------------------------------------- */
+
+yard_memory yard_node_memory(const yard_node *node) {
+    const sy_settings *s = &node->settings;
+    yard_memory memory = {.loop = LOOP_BYTES};
+    memory.peers = s->total_connections > 0 ? s->total_connections
+                                            : s->max_inbound + s->max_outbound +
+                                                  node->persistent_count + s->unconditional_count;
+    memory.peer_bytes = memory.peers > UINT64_MAX / 2 / s->peer_memory_max
+                            ? UINT64_MAX / 2
+                            : (uint64_t)memory.peers * s->peer_memory_max;
+    memory.pending = (uint64_t)s->max_pending * PENDING_BYTES;
+    const uint64_t charged = memory.peer_bytes + memory.pending;
+    memory.worst = (charged < s->memory_max ? charged : s->memory_max) + memory.loop;
+    return memory;
+}
+
+size_t yard_node_descriptors(const yard_node *node) {
+    return yard_node_memory(node).peers + node->settings.max_pending + OTHER_DESCRIPTORS;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a configuration means together: the settings of the switch, what to listen on, whom to dial,
+ * how to log. */
+#ifndef YARD_NODE_SETTINGS_H
+#define YARD_NODE_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <switchyard/addr.h>
+#include <switchyard/log.h>
+#include <switchyard/switch.h>
+
+#include "cmd/yard/config.h"
+
+/* Owns what its settings point to; the configuration must live as long, because texts are
+ * borrowed from it. */
+typedef struct yard_node {
+    sy_settings settings; /* without node_key, log, observer */
+    bool has_listener;
+    sy_addr listen;
+    sy_addr *persistent;
+    size_t persistent_count;
+    sy_node_id *unconditional;
+    char *chain_id;
+    char *moniker;
+    char *key_path;
+    sy_log_level log_level;
+    bool log_json;
+} yard_node;
+
+/* Fills *node; what is wrong is added to config->errors, what should be said once at start to its
+ * warnings and notes.  Returns whether there are no errors.  Call yard_node_fini in any case. */
+bool yard_node_build(yard_config *config, yard_node *node);
+void yard_node_fini(yard_node *node);
+
+/* The most that this configuration can make the node allocate for peers. */
+typedef struct yard_memory {
+    size_t peers;        /* connections past identity */
+    uint64_t peer_bytes; /* all of them, before memory_max cuts */
+    uint64_t pending;    /* bytes of handshakes in progress */
+    uint64_t loop;       /* areas shared by all connections */
+    uint64_t worst;      /* the sum, peers and pending cut at memory_max */
+} yard_memory;
+
+yard_memory yard_node_memory(const yard_node *node);
+
+/* Descriptors needed for the same. */
+size_t yard_node_descriptors(const yard_node *node);
+
+#endif

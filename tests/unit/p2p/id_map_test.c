@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The map of IDs against a plain list in order of use. */
+#include <criterion/criterion.h>
+
+#include <string.h>
+
+#include "base/prng.h"
+#include "p2p/id_map.h"
+#include "tests/support/test_mem.h"
+
+static const uint8_t hash_key[SY_ID_MAP_KEY_LEN] = {9};
+
+static sy_node_id id_of(uint64_t n) {
+    sy_node_id id = {{0}};
+    memcpy(id.bytes, &n, sizeof n);
+    return id;
+}
+
+static size_t index_in(const uint64_t *list, size_t count, uint64_t n) {
+    for (size_t i = 0; i < count; i++) {
+        if (list[i] == n) {
+            return i;
+        }
+    }
+    return count;
+}
+
+static void check_order(const sy_id_map *map, const uint64_t *list, size_t count) {
+    uint32_t slot = SY_ID_MAP_NONE;
+    cr_assert_eq(sy_id_map_count(map), count);
+    for (size_t i = 0; i < count; i++) {
+        slot = sy_id_map_next(map, slot);
+        cr_assert_neq(slot, SY_ID_MAP_NONE);
+        const sy_node_id id = id_of(list[i]);
+        cr_assert(sy_node_id_equal(sy_id_map_id(map, slot), &id));
+    }
+    if (count > 0) {
+        cr_assert_eq(sy_id_map_next(map, slot), SY_ID_MAP_NONE);
+    }
+}
+
+Test(id_map, agrees_with_a_list) {
+    static const uint32_t caps[] = {1, 2, 3, 17, 64};
+    test_mem tm;
+    test_mem_init(&tm);
+    for (size_t c = 0; c < sizeof caps / sizeof caps[0]; c++) {
+        uint64_t list[64]; /* most recent first */
+        size_t count = 0;
+        uint64_t owner[64]; /* by slot */
+        sy_id_map map;
+        sy_prng prng;
+        sy_prng_init(&prng, c);
+        cr_assert_eq(sy_id_map_init(&map, caps[c], &tm.mem, hash_key), SY_OK);
+        const size_t calls = tm.calls;
+        for (int step = 0; step < 4000; step++) {
+            const uint64_t n = sy_prng_below(&prng, caps[c] * 2 + 1);
+            const sy_node_id id = id_of(n);
+            size_t at = index_in(list, count, n);
+            const uint32_t found = sy_id_map_find(&map, &id);
+            cr_assert_eq(found == SY_ID_MAP_NONE, at == count, "cap %zu step %d", c, step);
+            if (found != SY_ID_MAP_NONE) {
+                cr_assert_eq(owner[found], n, "a slot keeps its ID");
+            }
+            if (sy_prng_below(&prng, 4) == 0) {
+                sy_id_map_remove(&map, &id);
+                if (at < count) {
+                    memmove(list + at, list + at + 1, (count - at - 1) * sizeof *list);
+                    count--;
+                }
+            } else {
+                bool fresh = false;
+                const uint32_t slot = sy_id_map_touch(&map, &id, &fresh);
+                cr_assert_lt(slot, caps[c]);
+                cr_assert_eq(fresh, at == count);
+                owner[slot] = n;
+                if (at == count) {
+                    count += count < caps[c] ? 1 : 0;
+                    at = count - 1;
+                }
+                memmove(list + 1, list, at * sizeof *list);
+                list[0] = n;
+            }
+            check_order(&map, list, count);
+        }
+        cr_expect_eq(tm.calls, calls, "no allocation after init");
+        sy_id_map_fini(&map);
+    }
+    test_mem_fini(&tm);
+}
+
+Test(id_map, init_without_memory) {
+    test_mem tm;
+    test_mem_init(&tm);
+    for (size_t k = 1; k <= 2; k++) {
+        sy_id_map map;
+        tm.calls = 0;
+        tm.fail_at = k;
+        cr_expect_eq(sy_id_map_init(&map, 4, &tm.mem, hash_key), SY_ERR_NOMEM);
+        cr_expect_eq(tm.live_blocks, 0);
+    }
+    test_mem_fini(&tm);
+}
