@@ -9,6 +9,21 @@
 
 #define LIST_CAP 8
 
+static void check_endpoint(const sy_endpoint *endpoint, const char *host) {
+    char text[SY_ENDPOINT_TEXT_CAP];
+    sy_endpoint ip;
+    const size_t len = sy_endpoint_format(endpoint, text);
+    FUZZ_CHECK(len < sizeof text && strlen(text) == len);
+    const sy_endpoint prefix = sy_endpoint_prefix(endpoint);
+    FUZZ_CHECK(sy_endpoint_is_v4(&prefix) == sy_endpoint_is_v4(endpoint) && prefix.port == 0);
+    FUZZ_CHECK(!sy_endpoint_is_loopback(endpoint) || sy_endpoint_is_private(endpoint));
+    FUZZ_CHECK(!sy_endpoint_is_any(endpoint) || !sy_endpoint_is_private(endpoint));
+    if (host[0] != '\0') {
+        FUZZ_CHECK(sy_endpoint_parse_ip(host, strlen(host), &ip) == SY_OK);
+        FUZZ_CHECK(sy_endpoint_same_ip(&ip, endpoint));
+    }
+}
+
 static void check_format(const sy_addr *addr, sy_addr_form form) {
     char text[SY_ADDR_TEXT_CAP];
     sy_addr again;
@@ -20,11 +35,8 @@ static void check_format(const sy_addr *addr, sy_addr_form form) {
     FUZZ_CHECK(!addr->has_id || sy_node_id_equal(&addr->id, &again.id));
     FUZZ_CHECK(strcmp(again.host, addr->host) == 0);
     if (addr->is_ip) {
-        char ip[SY_ENDPOINT_TEXT_CAP];
         FUZZ_CHECK(sy_endpoint_equal(&addr->endpoint, &again.endpoint));
-        FUZZ_CHECK(sy_endpoint_format(&addr->endpoint, ip) < sizeof ip);
-        const sy_endpoint prefix = sy_endpoint_prefix(&addr->endpoint);
-        FUZZ_CHECK(sy_endpoint_is_v4(&prefix) == sy_endpoint_is_v4(&addr->endpoint));
+        check_endpoint(&addr->endpoint, addr->host);
     }
 }
 
@@ -72,6 +84,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *text = (const char *)in.pos;
     sy_addr addr;
     fuzz_count(one(text, fuzz_left(&in), form, &addr));
+    sy_endpoint ip;
+    if (sy_endpoint_parse_ip(text, fuzz_left(&in), &ip) == SY_OK) {
+        check_endpoint(&ip, "");
+    }
     list(text, fuzz_left(&in), form);
     return 0;
 }

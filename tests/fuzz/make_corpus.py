@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if one is missing")
+    parser.add_argument("--check", action="store_true", help="write nothing, only look")
     parser.add_argument("targets", nargs="*", help="only these")
     args = parser.parse_args()
     missing = written = 0

@@ -35,6 +35,7 @@ static void check_inside(const sy_node_info *info, const uint8_t *data, size_t s
         FUZZ_CHECK(fuzz_is_inside(texts[i].data, texts[i].len, data, size));
     }
     FUZZ_CHECK(fuzz_is_inside(info->channels, info->channel_count, data, size));
+    FUZZ_CHECK(info->channel_count == 0 || sy_node_info_has_channel(info, info->channels[0]));
 }
 
 static void judge(const sy_node_info *info) {
@@ -47,12 +48,22 @@ static void judge(const sy_node_info *info) {
     }
     const sy_node_id id = {.bytes = {0}};
     const sy_err id_err = sy_node_info_check_id(info, &id, &detail);
-    const sy_err err = sy_node_info_compatible(FUZZ_CODEC, info, info, &detail);
     FUZZ_CHECK(id_err == SY_OK || id_err == SY_ERR_NI_ID_MISMATCH);
-    if (err != SY_OK) {
-        fuzz_check_err(err, NULL);
+    static const uint8_t channels[] = {0x00, 0x20, 0x40};
+    const sy_node_info plain = {.network = SY_TEXT("test-chain"),
+                                .version = SY_TEXT("0.22.8"),
+                                .block_version = 11,
+                                .channels = channels,
+                                .channel_count = sizeof channels};
+    const sy_node_info *const ours[] = {&plain, info, info};
+    const sy_node_info *const theirs[] = {info, &plain, info};
+    for (size_t i = 0; i < 3; i++) {
+        const sy_err err = sy_node_info_compatible(FUZZ_CODEC, ours[i], theirs[i], &detail);
+        if (err != SY_OK) {
+            fuzz_check_err(err, NULL);
+        }
+        fuzz_check_detail(&detail);
     }
-    fuzz_check_detail(&detail);
 }
 
 static void copy_and_encode(const sy_node_info *info, size_t size, fuzz_world *world) {

@@ -77,6 +77,9 @@ def log():
     times = b"\0" * 8
     hostile = [b"plain", b'quote" back\\slash = ', b"\n\r\t\0\x1b[31m", bytes(range(128, 256)), b"x" * 200]
     seeds = [b"\x07\xff\0" + times + h for h in hostile]
+    kinds = b"\x45k=" + b"\7" * 9 + b"\x82" + b"\x80" * 8 + b"\3" + b"\1" * 8
+    seeds.append(b"\0\1\0" + times + b"a")  # room for nothing
+    seeds.append(b"\7\xff\3" + kinds + times + b"all kinds")
     seeds.append(b"\0\x40\x04" + b"\xf0k=\"abc" + b"\1" + b"\xff" * 8 + b"\2\x80" + b"\0" * 7 +
                  b"\3" + b"\x7f" * 8 + times + b"text")
     return seeds
@@ -168,11 +171,13 @@ def mux(vectors):
         (op_queue(4, 2000) + b"\xe0\x40") * 4 + b"\xff" + MUX_SEND,
         op_queue(2, 60000) + b"\xe1\x10\x00" * 3 + op_queue(3, 9) + MUX_SEND, op_queue(0, 1) * 5 + b"\xff",
         b"\xf5\xe0\xf6" + MUX_SEND + b"\xf5\xe0\xf6", b"\xf8" + MUX_SEND + b"\xf5\xd8\xf6",
+        (op_packet(2, False, 700) + b"\xb1\x01\x40") * 6 + op_packet(2, True, 1),
         b"\xfa\1" + op_packet(1, False, 900) + MUX_FEED + op_packet(1, True, 9),
     ]
     seeds = [b"\0" + NO_LIMITS + b for b in bodies]
     few = op_packet(2, False, 700) + b"\xb1\x01\x00" + op_packet(2, True, 700) + op_queue(4, 1500)
     seeds += [bytes([flags]) + NO_LIMITS + few for flags in (1, 2, 3, 4, 5, 0x10, 0x20, 0x30, 0x40)]
+    seeds.append(b"\x10" + NO_LIMITS + (op_packet(2, False, 700) + b"\xb1\x01\x40") * 6)
     return seeds + [b"\x10\2\0" + few, b"\0\x82\0" + few, b"\0\0\x20" + few, b"\x10\0\x0c" + few]
 
 

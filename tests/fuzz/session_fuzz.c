@@ -142,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     settle(&r);
     if (!r.script.is_spoilt && r.peer.err == SY_OK && r.peer.is_open) {
         FUZZ_CHECK(r.reader.err == SY_OK && fuzz_expect_is_empty(&r.expect));
+        FUZZ_CHECK(sy_session_at_boundary(r.peer.session) == fuzz_demux_at_boundary(&r.reader));
     }
     fuzz_count(r.peer.has_info);
     rig_fini(&r);

@@ -64,7 +64,7 @@ static void rig_fini(rig *r) {
 
 static void queue(way *w, fuzz_in *in) {
     const uint8_t channel = fuzz_u8(in);
-    const size_t len = fuzz_u16(in) % (channel < 0x80 ? 2100 : 9000);
+    const size_t len = fuzz_u16(in) % (channel < 0x80 ? 2100u : 9000u);
     const uint16_t index = channel % (FUZZ_CHANNELS - 1); /* not the sink */
     const size_t capacity = w->to->loop->channels.desc[index].recv_message_max;
     if (len <= capacity && fuzz_peer_queue(w->from, index, len, channel)) {

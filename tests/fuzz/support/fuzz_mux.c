@@ -77,6 +77,7 @@ static sy_err on_packet(fuzz_demux *demux, const sy_packet *packet) {
     if (assembly->len > desc->recv_message_max && !demux->is_ours) {
         return SY_ERR_MESSAGE_TOO_LONG;
     }
+    demux->in_message[channel] = !packet->eof;
     if (packet->eof) {
         if (!desc->sink || demux->is_ours) {
             demux->on_message(demux->expect, channel, assembly->data, assembly->len);
@@ -100,6 +101,15 @@ void fuzz_demux_add(fuzz_demux *demux, const uint8_t *data, size_t len) {
         at += packet.len;
     }
     fuzz_bytes_drop_front(&demux->stream, at);
+}
+
+bool fuzz_demux_at_boundary(const fuzz_demux *demux) {
+    for (size_t i = 0; i < FUZZ_CHANNELS; i++) {
+        if (demux->in_message[i]) {
+            return false;
+        }
+    }
+    return demux->stream.len == 0;
 }
 
 void fuzz_demux_free(fuzz_demux *demux) {

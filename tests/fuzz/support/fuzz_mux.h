@@ -36,11 +36,15 @@ typedef struct fuzz_demux {
     bool is_ours; /* the stream that we send: capacities and sinks are the receiver's business */
     fuzz_bytes stream; /* not yet read */
     fuzz_bytes assembly[FUZZ_CHANNELS];
+    bool in_message[FUZZ_CHANNELS];
     size_t pings; /* seen so far */
     sy_err err;   /* what is wrong with the stream; nothing is read behind that */
 } fuzz_demux;
 
 void fuzz_demux_add(fuzz_demux *demux, const uint8_t *data, size_t len);
+
+/* The stream may end here: inside no packet and no message. */
+bool fuzz_demux_at_boundary(const fuzz_demux *demux);
 void fuzz_demux_free(fuzz_demux *demux);
 
 /* A message whose bytes are given by its length and the seed; memory from world's node budget. NULL

@@ -172,7 +172,7 @@ void mux_rig_check_end(const mux_rig *r) {
     if (r->err == SY_OK) {
         FUZZ_CHECK(r->pending.len == 0 && r->in_reader.err == SY_OK);
         FUZZ_CHECK(sy_mux_is_drained(r->mux) && fuzz_expect_is_empty(&r->outgoing));
-        FUZZ_CHECK(sy_mux_at_boundary(r->mux) == (r->in_reader.stream.len == 0));
+        FUZZ_CHECK(sy_mux_at_boundary(r->mux) == fuzz_demux_at_boundary(&r->in_reader));
     }
     if (r->err == SY_OK || r->err == r->in_reader.err) {
         FUZZ_CHECK(fuzz_expect_is_empty(&r->incoming));
