@@ -131,7 +131,7 @@ typedef struct sy_driver_ops {
 
 /* A connection came in on a listener.  On SY_OK the switch has taken the stream and names it
  * *ret_ref; otherwise the driver closes it (the switch has counted and logged the refusal).
- *   SY_ERR_ADMIT_*, BANNED, NOMEM, SHUTDOWN */
+ *   SY_ERR_BANNED, FILTERED, NOMEM, SHUTDOWN */
 SY_API sy_err sy_switch_on_accepted(sy_switch *sw, void *stream, const sy_endpoint *local,
                                     const sy_endpoint *remote, sy_stream_ref *ret_ref,
                                     sy_time now) SY_MUST_USE;

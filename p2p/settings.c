@@ -323,6 +323,7 @@ sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *ops, void
     sy_budget_init(&sw->memory, NULL, "node", settings->memory_max);
     sy_channel_set_init(&sw->channels, settings->packet_payload_max);
     sy_timers_init(&sw->timers);
+    sy_gate_init(&sw->gate, &sw->mem);
 
     err = find_profiles(sw, detail);
     if (err == SY_OK) {
@@ -362,6 +363,7 @@ void sy_switch_free(sy_switch *sw) {
     }
     sy_mux_batch_del(sw->mux_batch);
     sy_scratch_del(sw->scratch);
+    sy_gate_fini(&sw->gate);
     sy_mem_release(&sw->mem, sw->slots);
     sy_mem_release(&sw->mem, sw->generations);
     sy_mem_release(&sw->mem, sw->free_slots);

@@ -357,6 +357,13 @@ sy_err sy_switch_on_accepted(sy_switch *sw, void *stream, const sy_endpoint *loc
     if (sw->state != SY_SWITCH_RUNNING) {
         return SY_ERR_SHUTDOWN;
     }
+    sy_detail detail;
+    const sy_err refused =
+        sy_gate_check(&sw->gate, NULL, remote, sy_switch_walltime(sw), &detail); /* SPEC FL-04 */
+    if (refused != SY_OK) {
+        refuse_at_accept(sw, remote, refused, &detail);
+        return refused;
+    }
     sy_peer *link = sy_link_new(sw, false, remote);
     if (link == NULL) {
         refuse_at_accept(sw, remote, SY_ERR_NOMEM, NULL);
@@ -382,6 +389,12 @@ void sy_switch_on_connected(sy_switch *sw, sy_stream_ref ref, const sy_endpoint 
         return;
     }
     link->local = *local;
+    sy_detail detail;
+    const sy_err refused = sy_link_check_gate(link, &detail); /* SPEC FL-04 */
+    if (refused != SY_OK) {
+        sy_link_end(link, refused, &detail);
+        return;
+    }
     sy_dial_table_on_connected(&sw->dials, link->dial, now);
     sy_timers_set(&sw->timers, &link->deadline, sy_time_after(now, sw->settings.handshake_timeout));
     const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);

@@ -9,6 +9,7 @@
  *   lookup.c        names being resolved
  *   roster.c        peers and reactors: init, added, removed, fini
  *   peer.c          the public face of a connection
+ *   gate.c          filters and bans
  *   isolated*.c     reactors on threads of their own (isolated.h)
  *
  * A connection is a `sy_peer` from its first byte on; reactors see it only in state UP.
@@ -32,6 +33,7 @@
 #include "conn/channel_set.h"
 #include "conn/scratch.h"
 #include "p2p/admission.h"
+#include "p2p/bans.h"
 #include "p2p/dial_table.h"
 #include "p2p/history.h"
 #include "p2p/pending.h"
@@ -216,6 +218,7 @@ struct sy_switch {
 
     sy_admission admission;
     sy_pending pending;
+    sy_gate gate; /* filters and bans */
     sy_dial_table dials;
     sy_history history;
     sy_resolve_cache names;
@@ -277,6 +280,12 @@ void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail);
 /* Gives everything back and frees the link; at the end of a turn only. */
 void sy_link_reap(sy_peer *link);
 sy_stage sy_link_stage(const sy_peer *link);
+
+/* ---- gate.c */
+
+/* By what is known of it: the address, and the ID (dialed or proven).
+ *   SY_ERR_BANNED, SY_ERR_FILTERED */
+sy_err sy_link_check_gate(const sy_peer *link, sy_detail *detail);
 
 /* A line about a connection that never was a peer, rationed. */
 void sy_log_refusal(sy_switch *sw, const char *event, const sy_node_id *id,

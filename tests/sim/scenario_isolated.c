@@ -287,7 +287,7 @@ static void run_five_minutes(uint64_t seed) {
     sim_net_del(p.net);
 }
 
-/* SPEC-TEST RX-10 RX-11 RX-19 */
+/* SPEC-TEST RX-10 RX-11 RX-19 RX-08 */
 static void flooded(uint64_t seed, sy_full_policy policy) {
     pair p;
     make_pair(&p, seed, policy, 50000);

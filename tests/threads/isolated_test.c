@@ -295,7 +295,8 @@ static bool has_answers(rig *rig_) {
     return rig_->talker.answers > 2000;
 }
 
-/* SPEC-TEST RX-20 RX-21 RX-22 RX-23: the worker and another thread send, each answer is kept. */
+/* SPEC-TEST RX-03 RX-20 RX-21 RX-22 RX-23 RX-24: the worker and another thread send, each answer is
+ * kept. */
 static void sends(void) {
     poster p = {.rig_ = &r};
     pthread_t thread;
@@ -325,12 +326,53 @@ static void sends(void) {
     rig_end(&r);
 }
 
+/* SPEC-TEST RX-01 */
+static void refused_registrations(void) {
+    sy_settings settings;
+    sy_node_key key;
+    sy_switch *sw;
+    sy_detail detail;
+    const uint8_t seed[SY_SEED_LEN] = {3};
+    const sy_channel_desc desc = {.id = 0x61};
+    sy_reactor_ops ops = {
+        .size = sizeof ops, .name = "lonely", .channels = &desc, .channel_count = 1};
+    sy_driver_ops driver = *sy_ev_ops();
+    struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+    sy_ev *ev;
+
+    expect(loop != NULL && sy_ev_new(loop, NULL, &ev) == SY_OK);
+    sy_node_key_from_seed(seed, &key);
+    sy_settings_default(&settings);
+    settings.node_key = &key;
+    settings.network = "threads";
+    driver.worker_start = NULL;
+    driver.worker_wake = NULL;
+    driver.worker_lock = NULL;
+    driver.worker_unlock = NULL;
+    driver.worker_stop = NULL;
+    driver.post = NULL;
+    expect(sy_switch_new(&settings, &driver, ev, &sw, &detail) == SY_OK);
+    expect(sy_switch_add_reactor_isolated(sw, &ops, NULL, NULL, &detail) == SY_ERR_INVALID);
+    expect(strstr(detail.text, "no threads") != NULL);
+    sy_switch_del(sw);
+
+    expect(sy_switch_new(&settings, sy_ev_ops(), ev, &sw, &detail) == SY_OK);
+    expect(sy_switch_add_reactor_isolated(sw, &ops, NULL, NULL, &detail) == SY_OK);
+    expect(sy_switch_add_reactor_isolated(sw, &ops, NULL, NULL, &detail) == SY_ERR_INVALID);
+    ops.name = "other";
+    expect(sy_switch_add_reactor_isolated(sw, &ops, NULL, NULL, &detail) == SY_ERR_CHANNEL_TAKEN);
+    sy_switch_del(sw); /* without ever having started */
+    sy_ev_del(ev);
+    ev_loop_destroy(loop);
+}
+
 typedef struct test {
     const char *name;
     void (*run)(void);
 } test;
 
 static const test tests[] = {
+    {"refused_registrations", refused_registrations},
     {"sleeping", sleeping},
     {"full_disconnect", full_disconnect},
     {"full_drop_newest", full_drop_newest},
