@@ -385,11 +385,15 @@ static bool is_unconditional(const sy_switch *sw, const sy_node_id *id) {
     return false;
 }
 
+sy_peer_class sy_link_class(const sy_peer *link) {
+    const sy_switch *sw = link->sw;
+    return sy_peer_class_of(link->outbound, sy_dial_table_is_persistent(&sw->dials, &link->id),
+                            is_unconditional(sw, &link->id));
+}
+
 static sy_err admit(sy_peer *link, sy_detail *detail) {
     sy_switch *sw = link->sw;
-    link->peer_class =
-        sy_peer_class_of(link->outbound, sy_dial_table_is_persistent(&sw->dials, &link->id),
-                         is_unconditional(sw, &link->id));
+    link->peer_class = sy_link_class(link);
     const sy_admission_request request = {
         .peer_class = link->peer_class,
         .id = link->id,

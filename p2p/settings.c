@@ -103,6 +103,11 @@ static sy_err check_numbers(const sy_settings *s, sy_detail *detail) {
     return SY_OK;
 }
 
+sy_err sy_settings_check(const sy_settings *settings, sy_detail *detail) {
+    const sy_err err = check_texts(settings, detail);
+    return err == SY_OK ? check_numbers(settings, detail) : err;
+}
+
 static sy_err find_profiles(sy_switch *sw, sy_detail *detail) {
     const sy_settings *s = &sw->settings;
     if (s->profile_count == 0 || s->profile_count > SY_PROFILES_MAX) {
@@ -302,10 +307,7 @@ sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *ops, void
     if (settings->node_key == NULL) {
         return bad(detail, "node_key", "required");
     }
-    sy_err err = check_texts(settings, detail);
-    if (err == SY_OK) {
-        err = check_numbers(settings, detail);
-    }
+    sy_err err = sy_settings_check(settings, detail);
     if (err != SY_OK) {
         return err;
     }

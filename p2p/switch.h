@@ -193,6 +193,16 @@ SY_API sy_err sy_switch_start(sy_switch *sw, sy_time now) SY_MUST_USE;
 SY_API sy_err sy_switch_listen(sy_switch *sw, const sy_endpoint *local, sy_endpoint *ret_bound,
                                sy_detail *detail) SY_MUST_USE;
 
+/* New settings for a running switch, from a complete value: checked as a whole, then in force at
+ * once, or nothing has changed.  Peers over a new limit leave at the end of the turn, lower classes
+ * first, the youngest of a class first (SY_ERR_EVICTED).  Deadlines, rates and keepalive hold for
+ * connections made from now on.  *ret_restart names the keys that differ but need a restart (empty:
+ * none); they keep their old values.  mem, the log's function and the observer stay as they are.
+ *   SY_ERR_STATE, SY_ERR_CONFIG (detail), SY_ERR_NOMEM */
+SY_API sy_err sy_switch_reconfigure(sy_switch *sw, const sy_settings *settings,
+                                    sy_detail *ret_restart, sy_detail *detail,
+                                    sy_time now) SY_MUST_USE;
+
 /* Orderly end: no new connections, queues flushed within linger_timeout, peers removed, reactors
  * stopped.  Messages that still wait for an isolated reactor are dropped; its last operations are
  * waited for, however long it sleeps.  Idempotent. */

@@ -9,6 +9,7 @@
  *   lookup.c        names being resolved
  *   roster.c        peers and reactors: init, added, removed, fini
  *   peer.c          the public face of a connection
+ *   reconfigure.c   new settings while it runs
  *   gate.c          filters and bans
  *   isolated*.c     reactors on threads of their own (isolated.h)
  *
@@ -245,6 +246,10 @@ struct sy_switch {
 
 /* ---- settings.c */
 
+/* Texts and numbers, each for itself.
+ *   SY_ERR_CONFIG */
+sy_err sy_settings_check(const sy_settings *settings, sy_detail *detail);
+
 /* Frees what sy_switch_new made; nothing may be alive in it any more. */
 void sy_switch_free(sy_switch *sw);
 
@@ -267,6 +272,8 @@ size_t sy_link_allowed_profiles(const sy_peer *link, const sy_profile *allowed[S
 /* An accepted connection: begins the session when there is nothing to recognise. */
 void sy_link_begin_inbound(sy_peer *link);
 void sy_link_on_event(sy_peer *link, const sy_session_event *event);
+/* The class that what is known now gives it. */
+sy_peer_class sy_link_class(const sy_peer *link);
 void sy_link_info_accepted(sy_peer *link);
 void sy_link_on_deadline(sy_peer *link);
 void sy_link_on_clock(sy_peer *link);
