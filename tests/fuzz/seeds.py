@@ -230,6 +230,8 @@ def sc_auth(suite):
     good = b"\0" + NO_LIMITS + b"\xef"
     seeds = [b"\0" + NO_LIMITS + frame(row) for row in thin(auth_rows(suite), 30) if len(row) <= 224]
     return seeds + [
+        *(b"\0" + NO_LIMITS + frame(higher[:n]) + frame(higher[n:] + b"tail") + SEND + frame(b"end")
+          for n in (1, 40, len(higher) - 1)),
         good, b"\1" + NO_LIMITS + frame(lower), b"\0" + NO_LIMITS + frame(higher),
         good + SEND + frame(b"more"), good + FEED_ALL + frame(b"x") + FEED_ALL + SEND,
         b"\0" + NO_LIMITS + SEND + frame(higher + b"in the same frame") + frame(b"y"),
@@ -287,6 +289,10 @@ def session(profile):
     for row in thin(rows(SUITES[suite] + "/node-info.json", "decoder"), 14):
         if len(row) < 200:
             bodies.append(frame(uvarint(len(row)) + row))
+    for size in (100, 101):  # the capacity of channel 0
+        head = b"\x10\1\x1a" + bytes([size])
+        packet = (b"\xb0\x5b\x4f\x2c" + head if suite == "secretbox" else b"\x1a" + bytes([len(head) + size]) + head)
+        bodies.append(hello + frame(bytes([len(packet) + size]) + packet + b"c" * size))
     seeds = [b"\0" + NO_LIMITS + b for b in bodies]
     seeds += [bytes([flags]) + NO_LIMITS + hello + several + late for flags in (1, 2, 3, 16, 17, 19)]
     seeds += [b"\4" + NO_LIMITS + frame(node_info_of(suite, 0)) + several]
