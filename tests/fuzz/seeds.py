@@ -135,6 +135,24 @@ def recognize():
         b"\1\x22\x0a\x20", b"\0\x21", b"\4\x21\x20"]
 
 
+# ---- cmd ----
+
+def config():
+    p2p, own = b"\0[p2p]\n", b"\0[switchyard]\n"
+    return [
+        b"\0", b"\0moniker = \"m\"\nlog_level = \"main:info,*:error\"\n", b"\0a = 1\n[b]\nc = 2\n",
+        p2p + b"laddr = \"tcp://127.0.0.1:0\"\npersistent_peers = \"" + ID + b"@1.2.3.4:5," + ID + b"@h:6\"\n",
+        p2p + b"max_num_peers = 50\nflush_throttle_timeout = 100\n", p2p + b"flush_throttle_timeout = \"10ms\"\n",
+        p2p + b"handshake_timeout = \"1m30.5s\"\ndial_timeout = 3000000000\n", p2p + b"dial_timeout = 3\n",
+        p2p + b"send_rate = -1\n", p2p + b"pex = 1\n", p2p + b"laddr = 5\nnot_a_key = true\n",
+        p2p + b"[p2p.test_fuzz_config]\nmode = 0\n[p2p.libp2p.x]\ny = [1, 2]\n", p2p + b"laddr = \"\\u0000\\u007f\"\n",
+        own + b"chain_id = \"c\"\nprofiles = [\"tendermint\", \"cometbft\"]\necho_channels = [32, 0x80]\n",
+        own + b"profiles = [\"plain\"]\nprofiles = []\n", own + b"echo_channels = [1, 1]\n", own + b"profiles = [1]\n",
+        own + b"chain_id = 1979-05-27T07:32:00Z\n", b"\0[[p2p]]\nx = 1.5\n", b"\0[p2p\n", b"\0x = \"\\", b"\0\xff\xfe",
+    ] + [bytes([1, key]) + text for key in range(0, 60, 3)
+         for text in (b"true", b"12", b"1h2m3.5s", b"[1, 2]", b"[\"plain\"]")][::3]
+
+
 # ---- conn ----
 
 def packets(name, vectors):
@@ -340,6 +358,7 @@ TARGETS = {
     "node_info_proto": lambda: node_info("cometbft/node-info.json"),
     "node_key": node_key,
     "addr": addr,
+    "config": config,
     "recognize": recognize,
     "packet_amino": lambda: packets("tendermint/decoder.json", "tendermint/packets.json"),
     "session_tendermint": lambda: session("tendermint"),
