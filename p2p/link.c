@@ -571,6 +571,7 @@ void sy_link_on_clock(sy_peer *link) {
         return;
     }
     sy_mux *mux = sy_session_mux(link->session);
+    const bool rate_allows = sy_session_recv_ready_at(link->session) <= sw->now;
     if (mux != NULL) {
         bool check_dry = false;
         sy_mux_on_expiry(mux, &check_dry, sw->now);
@@ -579,7 +580,7 @@ void sy_link_on_clock(sy_peer *link) {
         }
         sy_link_mark_dirty(link);
     }
-    if (sy_session_recv_ready_at(link->session) <= sw->now) {
+    if (rate_allows) { /* asked before: the multiplexer forgets the instant once it has passed */
         sy_link_resume(link);
     }
     sy_link_refresh_clock(link);
