@@ -179,6 +179,7 @@ static sy_text text_of(const char *text) {
     return (sy_text){text, strlen(text)};
 }
 
+/* SPEC NI-17 NI-18 */
 static void describe_ourselves(sy_switch *sw) {
     const sy_settings *s = &sw->settings;
     sy_node_id_format(&sw->id, sw->id_text);
@@ -198,6 +199,19 @@ static void describe_ourselves(sy_switch *sw) {
                   SY_TEXT("tx_index=off")},
         .other_count = 3,
     };
+}
+
+/* SPEC NI-21: what others would refuse is refused here. */
+static sy_err check_ourselves(const sy_switch *sw, sy_detail *detail) {
+    for (size_t i = 0; i < sw->settings.profile_count; i++) {
+        const sy_node_info_codec codec = sw->profiles[i]->codec;
+        if (sy_node_info_validate(codec, &sw->ours, SY_OK, detail) != SY_OK ||
+            sy_node_info_compatible(codec, &sw->ours, &sw->ours, detail) != SY_OK) {
+            sy_detail_add(detail, " (our own NodeInfo, profile %s)", sw->profiles[i]->name);
+            return SY_ERR_CONFIG;
+        }
+    }
+    return SY_OK;
 }
 
 /* ---- Making and freeing ------------------------------------------------------------------------
@@ -308,6 +322,9 @@ sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *ops, void
     }
     if (err == SY_OK) {
         describe_ourselves(sw);
+        err = check_ourselves(sw, detail);
+    }
+    if (err == SY_OK) {
         err = make_parts(sw);
     }
     if (err != SY_OK) {
