@@ -89,7 +89,10 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *watcher, int revents) {
      * turn, and nothing else would wake it. */
     const bool just_stopped = sy_switch_is_stopped(ev->sw) && !ev->saw_stop;
     ev->saw_stop = just_stopped || ev->saw_stop;
-    arm(ev, just_stopped ? now : sy_switch_next_expiry(ev->sw), now);
+    /* Dry checks that the expiries asked for are answered in the next turn: nothing else may come
+     * to wake the loop, for the peer may be dead. */
+    const bool at_once = just_stopped || ev->dry != NULL;
+    arm(ev, at_once ? now : sy_switch_next_expiry(ev->sw), now);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents) {
