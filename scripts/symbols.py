@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exported symbols are exactly the functions that the public headers declare with SY_API.
 
-cmake/switchyard.map, which the linker reads, is the list.  Without an option it is compared with the
-headers; with --library also with what that shared library exports.
+cmake/switchyard.map, which the linker reads, is the list.  Without an option it is compared with
+the headers; with --library also with what that shared library exports.
 
     symbols.py [--root DIR] [--library FILE] [--write]"""
 
