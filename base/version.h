@@ -18,7 +18,7 @@ SY_BEGIN_DECLS
 
 /* For comparisons: SY_VERSION_NUMBER >= SY_VERSION_OF(0, 2, 0). */
 #define SY_VERSION_OF(major, minor, patch) ((major)*1000000 + (minor)*1000 + (patch))
-#define SY_VERSION_NUMBER SY_VERSION_OF(SY_VERSION_MAJOR, SY_VERSION_MINOR, SY_VERSION_PATCH)
+#define SY_VERSION_NUMBER                  SY_VERSION_OF(0, 1, 0)
 
 /* SY_VERSION_TEXT and SY_VERSION_NUMBER of the library that runs, which may be newer than the
  * headers.  Static.  Any thread. */
