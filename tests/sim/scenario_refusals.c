@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every refusal of the switch, seen where it is decided: exact stage, code and clause, counted once;
- * and its repaired twin is accepted. */
+/* Every refusal of the switch, seen where it is decided: exact stage, code and clause, counted
+ * once; and its repaired twin is accepted. */
 #include "tests/sim/sim_scenario.h"
 
 #include <string.h>
@@ -68,7 +68,8 @@ static void expect_turned_away(const sim_node *node, sy_err code) {
     }
 }
 
-/* ---- NodeInfo ---------------------------------------------------------------------------------- */
+/* ---- NodeInfo ----------------------------------------------------------------------------------
+ */
 
 typedef struct info_case {
     const char *name;
@@ -84,24 +85,43 @@ typedef struct info_case {
 
 static const info_case info_cases[] = {
     {.name = "nothing wrong", .profiles = 0},
-    {.name = "network", .profiles = ALL, .network = "sim-nes", .code = SY_ERR_NI_NETWORK,
+    {.name = "network",
+     .profiles = ALL,
+     .network = "sim-nes",
+     .code = SY_ERR_NI_NETWORK,
      .clause = "NI-39"},
-    {.name = "network longer", .profiles = ALL, .network = "sim-net2", .code = SY_ERR_NI_NETWORK,
+    {.name = "network longer",
+     .profiles = ALL,
+     .network = "sim-net2",
+     .code = SY_ERR_NI_NETWORK,
      .clause = "NI-39"},
-    {.name = "network case", .profiles = ALL, .network = "sim-neT", .code = SY_ERR_NI_NETWORK,
+    {.name = "network case",
+     .profiles = ALL,
+     .network = "sim-neT",
+     .code = SY_ERR_NI_NETWORK,
      .clause = "NI-39"},
-    {.name = "major version", .profiles = PLAIN | TENDERMINT, .version = "1.22.8",
-     .code = SY_ERR_NI_VERSION_MAJOR, .clause = "NI-36"},
+    {.name = "major version",
+     .profiles = PLAIN | TENDERMINT,
+     .version = "1.22.8",
+     .code = SY_ERR_NI_VERSION_MAJOR,
+     .clause = "NI-36"},
     {.name = "minor version", .profiles = 0, .version = "0.23.0"},
-    {.name = "two parts", .profiles = PLAIN | TENDERMINT, .version = "0.22",
-     .code = SY_ERR_NI_VERSION_FORM, .clause = "NI-29"},
-    {.name = "block version", .profiles = COMETBFT, .block = 12, .code = SY_ERR_NI_BLOCK_VERSION,
+    {.name = "block version",
+     .profiles = COMETBFT,
+     .block = 12,
+     .code = SY_ERR_NI_BLOCK_VERSION,
      .clause = "NI-37"},
-    {.name = "no common channel", .profiles = ALL, .channels = {0x50, 0x51},
-     .code = SY_ERR_NI_NO_COMMON_CHANNEL, .clause = "NI-40"},
+    {.name = "no common channel",
+     .profiles = ALL,
+     .channels = {0x50, 0x51},
+     .code = SY_ERR_NI_NO_COMMON_CHANNEL,
+     .clause = "NI-40"},
     {.name = "one common channel", .profiles = 0, .channels = {0x50, 0x80}},
-    {.name = "name that does not resolve", .profiles = ALL, .listen = "gone.example:26656",
-     .code = SY_ERR_NI_LISTEN_RESOLVE, .clause = "NI-41"},
+    {.name = "name that does not resolve",
+     .profiles = ALL,
+     .listen = "gone.example:26656",
+     .code = SY_ERR_NI_LISTEN_RESOLVE,
+     .clause = "NI-41"},
     {.name = "name that resolves", .profiles = 0, .listen = "known.example:26656"},
 };
 
@@ -185,7 +205,8 @@ static void listen_name_in_silence(uint64_t seed) {
     }
 }
 
-/* ---- Identity ---------------------------------------------------------------------------------- */
+/* ---- Identity ----------------------------------------------------------------------------------
+ */
 
 /* SPEC-TEST SW-08 SW-10 */
 static void wrong_id(uint64_t seed) {
@@ -233,7 +254,8 @@ static void self(uint64_t seed) {
     }
 }
 
-/* ---- A second and a third connection ----------------------------------------------------------- */
+/* ---- A second and a third connection -----------------------------------------------------------
+ */
 
 /* SPEC-TEST SW-32: somebody else has the key of a peer that is alive. */
 static void duplicate(uint64_t seed) {
@@ -290,7 +312,8 @@ static void third(uint64_t seed) {
     }
 }
 
-/* ---- Admission --------------------------------------------------------------------------------- */
+/* ---- Admission ---------------------------------------------------------------------------------
+ */
 
 typedef struct admit_case {
     const char *name;
@@ -313,15 +336,26 @@ static const admit_case admit_cases[] = {
     {.name = "inbound, unconditional", .max_inbound = 1, .unconditional = true},
     {.name = "total", .max_inbound = 9, .total = 1, .code = SY_ERR_ADMIT_TOTAL, .clause = "SW-18"},
     {.name = "total + 1", .max_inbound = 9, .total = 2},
-    {.name = "reserved", .max_inbound = 9, .total = 2, .reserved = true,
-     .code = SY_ERR_ADMIT_FULL, .clause = "SW-19"},
+    {.name = "reserved",
+     .max_inbound = 9,
+     .total = 2,
+     .reserved = true,
+     .code = SY_ERR_ADMIT_FULL,
+     .clause = "SW-19"},
     {.name = "reserved + 1", .max_inbound = 9, .total = 3, .reserved = true},
-    {.name = "ip", .max_inbound = 9, .per_ip = 1, .same_ip = true, .code = SY_ERR_ADMIT_IP,
+    {.name = "ip",
+     .max_inbound = 9,
+     .per_ip = 1,
+     .same_ip = true,
+     .code = SY_ERR_ADMIT_IP,
      .clause = "SW-20"},
     {.name = "ip + 1", .max_inbound = 9, .per_ip = 2, .same_ip = true},
     {.name = "other ip", .max_inbound = 9, .per_ip = 1},
     {.name = "ip, persistent", .max_inbound = 9, .per_ip = 1, .same_ip = true, .persistent = true},
-    {.name = "prefix", .max_inbound = 9, .per_prefix = 1, .code = SY_ERR_ADMIT_PREFIX,
+    {.name = "prefix",
+     .max_inbound = 9,
+     .per_prefix = 1,
+     .code = SY_ERR_ADMIT_PREFIX,
      .clause = "SW-57"},
     {.name = "prefix + 1", .max_inbound = 9, .per_prefix = 2},
 };
@@ -406,7 +440,8 @@ static void outbound_full(uint64_t seed) {
     }
 }
 
-/* ---- Connecting -------------------------------------------------------------------------------- */
+/* ---- Connecting --------------------------------------------------------------------------------
+ */
 
 /* SPEC-TEST SW-03 SW-38 SW-39 */
 static void cannot_connect(uint64_t seed) {

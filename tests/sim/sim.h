@@ -169,11 +169,12 @@ void sim_heal_allocs(sim_node *node);
 /* The next `times` attempts to open a stream fail for lack of descriptors. */
 void sim_fail_connects(sim_node *node, unsigned times);
 
-/* The next `times` calls of that reactor's peer_init fail. */
-void sim_fail_peer_init(sim_node *node, size_t reactor, unsigned times);
+/* The next `times` calls of that reactor's peer_init fail with that code. */
+void sim_fail_peer_init(sim_node *node, size_t reactor, unsigned times, sy_err code);
 
 /* Dials the other at its address; persistent peers are dialed again at each start of the node. */
 void sim_dial(sim_node *node, const sim_node *other, sy_dial_kind kind);
+sy_err sim_try_dial(sim_node *node, const sim_node *other, sy_dial_kind kind);
 sy_err sim_dial_text(sim_node *node, const char *addr, sy_dial_kind kind);
 
 sy_switch *sim_switch(sim_node *node);

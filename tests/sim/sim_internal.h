@@ -193,6 +193,7 @@ typedef struct sim_recorder {
     size_t channel_count;
     sim_peer_note *peers;
     unsigned fail_inits;
+    sy_err fail_code;
     bool started;
 } sim_recorder;
 

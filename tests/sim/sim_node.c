@@ -253,8 +253,9 @@ void sim_fail_connects(sim_node *node, unsigned times) {
     node->fail_connects = times;
 }
 
-void sim_fail_peer_init(sim_node *node, size_t reactor, unsigned times) {
+void sim_fail_peer_init(sim_node *node, size_t reactor, unsigned times, sy_err code) {
     node->recorder[reactor].fail_inits = times;
+    node->recorder[reactor].fail_code = code;
 }
 
 void sim_node_del(sim_node *node) {
@@ -300,14 +301,18 @@ sy_err sim_dial_text(sim_node *node, const char *text, sy_dial_kind kind) {
     return dial(node, &addr, kind);
 }
 
-void sim_dial(sim_node *node, const sim_node *other, sy_dial_kind kind) {
+sy_err sim_try_dial(sim_node *node, const sim_node *other, sy_dial_kind kind) {
     char id[SY_NODE_ID_TEXT_CAP];
     char endpoint[SY_ENDPOINT_TEXT_CAP];
     char text[SY_ADDR_TEXT_CAP];
     sy_node_id_format(&other->id, id);
     (void)sy_endpoint_format(&other->endpoint, endpoint);
     (void)snprintf(text, sizeof text, "%s@%s", id, endpoint);
-    const sy_err err = sim_dial_text(node, text, kind);
+    return sim_dial_text(node, text, kind);
+}
+
+void sim_dial(sim_node *node, const sim_node *other, sy_dial_kind kind) {
+    const sy_err err = sim_try_dial(node, other, kind);
     if (err != SY_OK) {
         sim_fail("%s cannot dial %s: %s", node->name, other->name, sy_err_name(err));
     }
