@@ -125,9 +125,9 @@ if(NOT CMAKE_CROSSCOMPILING)
     set(man1_script "${PROJECT_SOURCE_DIR}/scripts/man1.py")
     add_custom_command(OUTPUT "${man_dir}/man1/yard.1"
         COMMAND ${Python3_EXECUTABLE} "${man1_script}" --version ${PROJECT_VERSION}
-                --program $<TARGET_FILE:yard> --text "${PROJECT_SOURCE_DIR}/docs/man/yard.1.in"
+                --program $<TARGET_FILE:yard> --text "${PROJECT_SOURCE_DIR}/docs/man/yard.1"
                 --out "${man_dir}/man1/yard.1"
-        DEPENDS "${man1_script}" "${PROJECT_SOURCE_DIR}/docs/man/yard.1.in" yard VERBATIM)
+        DEPENDS "${man1_script}" "${PROJECT_SOURCE_DIR}/docs/man/yard.1" yard VERBATIM)
     list(APPEND man_files "${man_dir}/man1/yard.1")
     install(FILES "${man_dir}/man1/yard.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1"
             COMPONENT programs)

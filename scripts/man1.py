@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The manual page of a program out of its own help: the text file gives the frame, in which
-@COMMANDS@ and @KEYS@ are replaced by what `PROGRAM help`, `PROGRAM COMMAND --help` and
-`PROGRAM help keys` say.
+"""The manual page of a program: the hand-written page, and before its section SIGNALS what the
+program says itself of its commands, flags and configuration keys (`PROGRAM help`,
+`PROGRAM COMMAND --help`, `PROGRAM help keys`), so that those are always complete.
 
-    man1.py --version X.Y.Z --program FILE --text yard.1.in --out yard.1"""
+    man1.py --version X.Y.Z --program FILE --text docs/man/yard.1 --out yard.1"""
 
 import argparse
 import re
@@ -12,6 +12,9 @@ import subprocess
 import sys
 
 from man3 import roff
+
+BEFORE = "\n.SH SIGNALS\n"
+PRODUCT = '"Switchyard"'
 
 
 def run(program, *words):
@@ -83,9 +86,12 @@ def main():
         text = f.read()
     commands = "".join(command_page(args.program, name)
                        for name in command_names(args.program) if name != "help")
-    text = text.replace("@VERSION@", args.version)
-    text = text.replace("@COMMANDS@\n", commands)
-    text = text.replace("@KEYS@\n", key_pages(run(args.program, "help", "keys")))
+    if text.count(BEFORE) != 1 or text.count(PRODUCT) != 1:
+        sys.exit(f"{args.text}: needs one {BEFORE.strip()} and one {PRODUCT}")
+    keys = key_pages(run(args.program, "help", "keys"))
+    text = text.replace(PRODUCT, f'"Switchyard {args.version}"')
+    text = text.replace(BEFORE, f"\n.SH COMMANDS AND THEIR FLAGS\n{commands}"
+                                f".SH CONFIGURATION KEYS\n{keys}{BEFORE[1:]}")
     with open(args.out, "w", encoding="utf-8") as f:
         f.write(text)
 
