@@ -321,9 +321,9 @@ void sy_switch_on_connected(sy_switch *sw, sy_stream_ref ref, const sy_endpoint 
 void sy_switch_on_connect_failed(sy_switch *sw, sy_stream_ref ref, sy_err err,
                                  const sy_detail *detail, sy_time now) {
     notice_time(sw, now);
-    sy_peer *link = sy_link_of_ref(sw, ref);
-    if (link != NULL) {
-        link->stream = NULL;
+    sy_peer *link = ref.slot < sw->slot_count ? sw->slots[ref.slot] : NULL;
+    if (link != NULL && link->generation == ref.generation) {
+        link->stream = NULL; /* gone, also when the link was ended before the report came */
         sy_link_end(link, err, detail);
     }
 }

@@ -140,6 +140,11 @@ void sim_set_ip(sim_node *node, const char *ip);
 void sim_set_key_of(sim_node *node, const sim_node *other);
 void sim_set_channels(sim_node *node, size_t reactor, const uint8_t *ids, size_t count);
 
+/* One more reactor, registered after the recording ones at every start; both borrow.  Its messages
+ * are its own business. */
+#define SIM_OWN_REACTORS_MAX 4
+void sim_add_reactor(sim_node *node, const sy_reactor_ops *ops, void *reactor);
+
 /* Of each stream of this node only the first so many bytes ever leave it.  SIZE_MAX: all. */
 void sim_set_mute_after(sim_node *node, size_t bytes);
 

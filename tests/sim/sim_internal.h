@@ -260,6 +260,11 @@ struct sim_node {
     size_t ends_cap;
 
     sim_recorder recorder[SIM_REACTORS];
+    struct {
+        const sy_reactor_ops *ops;
+        void *reactor;
+    } own[SIM_OWN_REACTORS_MAX];
+    size_t own_count;
     sim_event_note *events;
     size_t events_cap;
     size_t open_notes; /* connections that began and have not ended */
