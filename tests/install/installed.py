@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the install tests share: the tree, running commands, and the examples as running programs."""
+"""What the install tests share: the tree, running commands, the examples as running programs."""
 
 import os
 import signal
@@ -174,13 +174,15 @@ class Examples:
             port = probe.getsockname()[1]
         guest = self.start("embed_ev", "127.0.0.1:0", str(port))
         self.assertEqual(self.start("ask", guest.address(), "x" * 100).end(), 0)
-        time.sleep(0.3)
-        with socket.create_connection(("127.0.0.1", port), 5) as status:
-            status.settimeout(5)
-            text = status.recv(200).decode()
-        fields = dict(word.split("=") for word in text.split())
+        ticks, end = 0, time.monotonic() + 10
+        while ticks < 3 and time.monotonic() < end:
+            with socket.create_connection(("127.0.0.1", port), 5) as status:
+                status.settimeout(5)
+                text = status.recv(200).decode()
+            fields = dict(word.split("=") for word in text.split())
+            ticks = int(fields["ticks"])
+        self.assertGreaterEqual(ticks, 3, "the program's own timer does not run")
         self.assertEqual(fields["accepted"], "1")
-        self.assertGreater(int(fields["ticks"]), 1)
         self.assertGreater(int(fields["records"]), 0)
         self.assertEqual(guest.interrupt(), 0)
         guest.wait_for("stopped after")

@@ -148,9 +148,10 @@ class Headers(TestCase):
 
     def test_all_in_cxx(self):
         lines = [f"#include <switchyard/{h}>" for h in public_headers() if h.endswith(".h")]
-        lines += ["int main() {", "    sy_settings settings;", "    sy_settings_default(&settings);",
-                  "    return sy_version_number() == SY_VERSION_NUMBER && settings.size > 0 ? 0 : 1;",
-                  "}"]
+        lines += ["int main() {", "    sy_settings settings;",
+                  "    sy_settings_default(&settings);",
+                  "    const bool same = sy_version_number() == SY_VERSION_NUMBER;",
+                  "    return same && settings.size > 0 ? 0 : 1;", "}"]
         folder = scratch("cxx")
         source = write(os.path.join(folder, "all.cc"), "\n".join(lines) + "\n")
         for compiler in ("g++", "clang++"):
