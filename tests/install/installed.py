@@ -123,7 +123,7 @@ class Examples:
         wrong = ("0" if address[0] != "0" else "1") + address[1:]
         ask = self.start("ask", wrong, "hello")
         self.assertEqual(ask.end(), 1)
-        self.assertIn("authenticated ID is not the dialed ID", ask.lines[0])
+        ask.wait_for("no connection: authenticated ID is not the dialed ID")
 
     def test_chat_of_two(self):
         alice = self.start("chat", "alice", "127.0.0.1:0")
