@@ -5,7 +5,7 @@
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
-RELEASE ?= build/release
+RELEASE  = build/release
 
 help:
 	@echo "make build    the release programs, in build/bin/"
