@@ -391,7 +391,10 @@ static void on_identity(sy_peer *link, const sy_session_event *event) {
         sy_link_end(link, SY_ERR_SELF, NULL);
         return;
     }
-    const sy_err err = admit(link, &detail);
+    sy_err err = sy_link_check_gate(link, &detail); /* SPEC FL-05 */
+    if (err == SY_OK) {
+        err = admit(link, &detail);
+    }
     if (err != SY_OK) {
         sy_link_end(link, err, &detail);
         return;

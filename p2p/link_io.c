@@ -3,7 +3,7 @@
  * it leaves (not accepted yet, receive rate) is kept and reading stops.  Sends are collected and
  * drained once per turn: at most SY_FLUSH_BATCHES batches for one connection, so that none starves
  * the rest. */
-#include "p2p/switch_internal.h"
+#include "p2p/isolated.h"
 
 #include <string.h>
 
@@ -24,7 +24,8 @@ static bool is_live(const sy_peer *link) {
 
 /* New bytes may be given to it: a parked connection that holds messages takes no more. */
 static bool takes_input(const sy_peer *link) {
-    return is_live(link) && !(link->state == SY_LINK_PARKED && link->held_first != NULL);
+    return is_live(link) && link->pauses == 0 &&
+           !(link->state == SY_LINK_PARKED && link->held_first != NULL);
 }
 
 static void note_packets(sy_peer *link) {
@@ -41,6 +42,7 @@ static void note_packets(sy_peer *link) {
         sy_event event = sy_link_event(link, SY_EVENT_PONG);
         event.rtt_ns = stats.rtt_ns;
         sy_switch_observe(sw, &event);
+        sy_isolated_note_rtt(link);
     }
     if (!link->reported_confirmed && link->state == SY_LINK_UP) {
         link->reported_confirmed = true;
@@ -192,10 +194,11 @@ void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len) {
 }
 
 void sy_link_resume(sy_peer *link) {
-    if (link->session == NULL || link->feeding || !is_live(link)) {
+    if (link->session == NULL || link->feeding || !is_live(link) || link->pauses > 0) {
         return;
     }
-    while (link->held_first != NULL && link->state == SY_LINK_UP && link->added) {
+    while (link->held_first != NULL && link->state == SY_LINK_UP && link->added &&
+           link->pauses == 0) {
         sy_held_message *held = link->held_first;
         link->held_first = held->next;
         sy_roster_deliver(link, held->channel, sy_msg_data(held->msg), sy_msg_len(held->msg));
@@ -217,6 +220,24 @@ void sy_link_resume(sy_peer *link) {
         if (link->read_ended) {
             sy_link_on_all_read(link);
         }
+    }
+}
+
+void sy_link_pause(sy_peer *link) {
+    link->pauses++;
+    set_reading(link, false);
+}
+
+void sy_link_unpause(sy_peer *link, size_t count) {
+    SY_ASSERT(link->pauses >= count);
+    link->pauses -= count;
+    if (link->pauses > 0) {
+        return;
+    }
+    sy_link_resume(link);
+    /* A pong may have been overdue, and nobody could look for it while nothing was read. */
+    if (link->stream != NULL && link->reading && link->state == SY_LINK_UP) {
+        link->sw->ops.stream_check_dry(link->sw->driver, link->stream);
     }
 }
 
@@ -372,6 +393,7 @@ void sy_link_flush(sy_peer *link) {
         }
     }
     report_writable(link);
+    sy_isolated_flushed(link);
     if (more) {
         sy_link_mark_dirty(link);
         link->sw->again = true;
