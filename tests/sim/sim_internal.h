@@ -264,7 +264,7 @@ struct sim_node {
 
     sim_worker *workers;
     sy_time workers_asleep_until;
-    bool posted;                     /* the next turn is to report it */
+    bool posted; /* the next turn is to report it */
 
     sim_recorder recorder[SIM_REACTORS];
     struct {

@@ -359,8 +359,9 @@ static void refused_registrations(void) {
     expect(sy_switch_new(&settings, sy_ev_ops(), ev, &sw, &detail) == SY_OK);
     expect(sy_switch_add_reactor_isolated(sw, &ops, NULL, NULL, &detail) == SY_OK);
     expect(sy_switch_add_reactor_isolated(sw, &ops, NULL, NULL, &detail) == SY_ERR_INVALID);
-    ops.name = "other";
-    expect(sy_switch_add_reactor_isolated(sw, &ops, NULL, NULL, &detail) == SY_ERR_CHANNEL_TAKEN);
+    sy_reactor_ops other = ops;
+    other.name = "other";
+    expect(sy_switch_add_reactor_isolated(sw, &other, NULL, NULL, &detail) == SY_ERR_CHANNEL_TAKEN);
     sy_switch_del(sw); /* without ever having started */
     sy_ev_del(ev);
     ev_loop_destroy(loop);
