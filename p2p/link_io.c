@@ -111,9 +111,42 @@ static void after_input(sy_peer *link) {
     }
 }
 
+/* SPEC PL-05: the profiles that this remote may speak, in order; returns how many. */
+static size_t allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]) {
+    const sy_switch *sw = link->sw;
+    const bool plain_too = sw->settings.plain_anywhere || sy_endpoint_is_private(&link->remote);
+    size_t count = 0;
+    for (size_t i = 0; i < sw->settings.profile_count; i++) {
+        if (sw->profiles[i] != &sy_profile_plain || plain_too) {
+            allowed[count++] = sw->profiles[i];
+        }
+    }
+    return count;
+}
+
+/* SPEC PR-02: with one profile there is nothing to recognise, and we need not wait for their first
+ * byte. */
+void sy_link_begin_inbound(sy_peer *link) {
+    const sy_profile *allowed[SY_PROFILES_MAX];
+    const size_t count = allowed_profiles(link, allowed);
+    if (count == 0) {
+        sy_detail detail;
+        sy_detail_set(&detail, "the profile plain only serves private addresses");
+        sy_link_end(link, SY_ERR_PROFILE_UNKNOWN, &detail);
+        return;
+    }
+    if (link->sw->settings.profile_count > 1) {
+        return;
+    }
+    const sy_err err = sy_link_begin_session(link, allowed[0]);
+    if (err != SY_OK) {
+        sy_link_end(link, err, NULL);
+    }
+}
+
 static void recognize(sy_peer *link, const uint8_t *data, size_t len) {
     const sy_profile *allowed[SY_PROFILES_MAX];
-    const size_t allowed_count = sy_link_allowed_profiles(link, allowed);
+    const size_t allowed_count = allowed_profiles(link, allowed);
     const sy_profile *profile = NULL;
     sy_detail detail;
     sy_detail_clear(&detail);

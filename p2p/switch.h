@@ -8,11 +8,11 @@
  *     settings.node_key = &key;
  *     settings.network = "my-chain";
  *     sy_switch *sw;
- *     sy_err err = sy_switch_new(&settings, &ops, driver, &sw);
- *     err = sy_switch_add_reactor(sw, &my_reactor_ops, &my_reactor);
+ *     sy_err err = sy_switch_new(&settings, &ops, driver, &sw, &detail);
+ *     err = sy_switch_add_reactor(sw, &my_reactor_ops, &my_reactor, &detail);
  *     err = sy_switch_start(sw, now);
  *     err = sy_switch_listen(sw, &endpoint, &bound, &detail);
- *     err = sy_switch_add_peer(sw, &addr, SY_DIAL_PERSISTENT, now);
+ *     err = sy_switch_dial(sw, &addr, SY_DIAL_PERSISTENT, now);
  *     ... the loop runs; later ...
  *     sy_switch_stop(sw, now);  until sy_switch_is_stopped(sw), then
  *     sy_switch_del(sw);

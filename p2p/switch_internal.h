@@ -265,12 +265,6 @@ sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref);
 sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote);
 void sy_link_set_state(sy_peer *link, sy_link_state next);
 sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile);
-
-/* The profiles that this remote may speak, in order; returns how many. */
-size_t sy_link_allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]);
-
-/* An accepted connection: begins the session when there is nothing to recognise. */
-void sy_link_begin_inbound(sy_peer *link);
 void sy_link_on_event(sy_peer *link, const sy_session_event *event);
 /* The class that what is known now gives it. */
 sy_peer_class sy_link_class(const sy_peer *link);
@@ -300,6 +294,10 @@ void sy_log_refusal(sy_switch *sw, const char *event, const sy_node_id *id,
                     const sy_reason *why, uint32_t in_a_row);
 
 /* ---- link_io.c */
+
+/* An accepted connection: begins the session when there is nothing to recognise. */
+void sy_link_begin_inbound(sy_peer *link);
+
 void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len);
 void sy_link_resume(sy_peer *link);
 void sy_link_mark_dirty(sy_peer *link);

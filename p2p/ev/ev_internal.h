@@ -28,9 +28,10 @@ typedef struct sy_ev_stream {
     ev_io write;
     bool connecting;
     bool reading;
-    bool check_dry;
-    bool closed; /* given up by the switch; freed at the end of the turn */
-    bool ended;  /* end or error was reported */
+    bool check_dry; /* stands in the list of dry checks */
+    bool dry_later; /* asked for while reading is off: waits until it is on */
+    bool closed;    /* given up by the switch; freed at the end of the turn */
+    bool ended;     /* end or error was reported */
     struct sy_ev_stream *prev;
     struct sy_ev_stream *next;
     struct sy_ev_stream *next_dry;
