@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
-.PHONY: deps build-deps build demo check interop clean help
+.PHONY: deps build-deps build demo check interop bench clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -10,6 +10,7 @@ help:
 	@echo "make demo     a network of four nodes before your eyes"
 	@echo "make check    every test layer, with sanitizers"
 	@echo "make interop  only the tests against real peers (needs Go 1.23)"
+	@echo "make bench    us and the peers side by side (QUICK=1: the main rows, under 10 minutes)"
 	@echo "make deps     what building and testing needs (apt-get)"
 	@echo "make clean    removes build/"
 
@@ -33,6 +34,9 @@ check:
 
 interop: build
 	@python3 tests/interop/run.py
+
+bench: build
+	@python3 tests/bench/run.py $(if $(filter 1,$(QUICK)),--quick)
 
 clean:
 	rm -rf build
