@@ -17,12 +17,12 @@ import subprocess
 import sys
 import time
 
-import build
 import chart
 import relay
 import rows
+import subjects
 
-OUT = build.OUT
+OUT = subjects.OUT
 
 
 class Failed(Exception):
@@ -38,7 +38,7 @@ class Subject:
                  "--nodes": exp.serve_nodes if mode == "serve" else exp.run_nodes}
         if addr:
             flags["--addr"] = addr
-        cmd = [str(build.program(name)), mode]
+        cmd = [str(subjects.program(name)), mode]
         for flag, val in flags.items():
             cmd += [flag, str(val)]
         core = 0 if mode == "serve" else 1
@@ -212,9 +212,9 @@ def main():
     ap.add_argument("--subjects", default="", help="only these, comma-separated")
     args = ap.parse_args()
 
-    names = args.subjects.split(",") if args.subjects else list(build.SUBJECTS)
+    names = args.subjects.split(",") if args.subjects else list(subjects.SUBJECTS)
     print("building %s" % ", ".join(names), flush=True)
-    usable, left_out = build.build_all(names)
+    usable, left_out = subjects.build_all(names)
     for name, why in left_out.items():
         print("left out: %s: %s" % (name, why))
     if "switchyard" in left_out:

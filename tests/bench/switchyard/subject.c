@@ -103,7 +103,7 @@ typedef struct target {
     sy_peer_ref ref;
     peer_state *state;
 } target;
-static target targets[4096];
+static target *targets;
 
 static void fill(void) {
     node *n = &nodes[0];
@@ -431,6 +431,7 @@ int main(int argc, char **argv) {
     bench_fill(template, args.size < BENCH_URGENT_SIZE ? BENCH_URGENT_SIZE : args.size);
     loop = ev_default_loop(0);
     nodes = calloc(args.nodes, sizeof *nodes);
+    targets = calloc(args.nodes + args.addr_count, sizeof *targets);
     ev_io input;
     ev_io_init(&input, on_stdin, STDIN_FILENO, EV_READ);
     ev_io_start(loop, &input);
