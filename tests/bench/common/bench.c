@@ -40,6 +40,21 @@ static uint64_t number(const char *flag, const char *text) {
     return value;
 }
 
+/* Cuts the list at its commas, in place. */
+static void split_addresses(char *list, bench_args *args) {
+    char *at = list;
+    while (at != NULL) {
+        if (args->addr_count == sizeof args->addrs / sizeof args->addrs[0]) {
+            bench_die("too many addresses");
+        }
+        args->addrs[args->addr_count++] = at;
+        at = strchr(at, ',');
+        if (at != NULL) {
+            *at++ = '\0';
+        }
+    }
+}
+
 void bench_parse(int argc, char **argv, bench_args *ret_args) {
     bench_args args = {.row = "bulk", .profile = "cometbft", .size = 65536, .nodes = 1};
     if (argc < 2 || (strcmp(argv[1], "serve") != 0 && strcmp(argv[1], "run") != 0)) {
@@ -54,12 +69,7 @@ void bench_parse(int argc, char **argv, bench_args *ret_args) {
         } else if (strcmp(flag, "--profile") == 0) {
             args.profile = value;
         } else if (strcmp(flag, "--addr") == 0) {
-            for (char *at = strtok(value, ","); at != NULL; at = strtok(NULL, ",")) {
-                if (args.addr_count == sizeof args.addrs / sizeof args.addrs[0]) {
-                    bench_die("too many addresses");
-                }
-                args.addrs[args.addr_count++] = at;
-            }
+            split_addresses(value, &args);
         } else if (strcmp(flag, "--size") == 0) {
             args.size = (size_t)number(flag, value);
         } else if (strcmp(flag, "--warm") == 0) {
@@ -159,7 +169,8 @@ uint64_t bench_percentile(bench_samples *samples, double percent) {
 }
 
 void bench_ack_write(const bench_ack *ack, uint8_t out[BENCH_ACK_LEN]) {
-    const uint64_t values[6] = {ack->kind, ack->samples, ack->p50, ack->p99, ack->p999, ack->cpu_ns};
+    const uint64_t values[6] = {ack->kind, ack->samples, ack->p50,
+                                ack->p99,  ack->p999,    ack->cpu_ns};
     for (size_t i = 0; i < 6; i++) {
         bench_store(out + 8 * i, values[i]);
     }
@@ -208,9 +219,9 @@ void bench_take_urgent(bench_receiver *r, const uint8_t *msg, size_t len) {
 
 void bench_report(const bench_args *args, size_t connections, uint64_t elapsed_ns, uint64_t cpu_ns,
                   const bench_ack *last) {
-    printf("result elapsed_ns=%" PRIu64 " bytes=%" PRIu64 " messages=%" PRIu64
-           " cpu_ns=%" PRIu64 " peer_cpu_ns=%" PRIu64 " samples=%" PRIu64 " p50_ns=%" PRIu64
-           " p99_ns=%" PRIu64 " p999_ns=%" PRIu64 "\n",
+    printf("result elapsed_ns=%" PRIu64 " bytes=%" PRIu64 " messages=%" PRIu64 " cpu_ns=%" PRIu64
+           " peer_cpu_ns=%" PRIu64 " samples=%" PRIu64 " p50_ns=%" PRIu64 " p99_ns=%" PRIu64
+           " p999_ns=%" PRIu64 "\n",
            elapsed_ns, args->count * args->size * connections, args->count * connections, cpu_ns,
            last->cpu_ns, last->samples, last->p50, last->p99, last->p999);
 }

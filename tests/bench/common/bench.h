@@ -6,7 +6,8 @@
  * "result key=value ..." and ends.  Everything that is wrong ends the process with status 1.
  *
  * A message is a number (8 bytes, little endian, counting from 0 on its channel), a time stamp (8
- * bytes, wall clock in nanoseconds) and a fixed pattern; the receiver compares all of it.  Of `warm`
+ * bytes, wall clock in nanoseconds) and a fixed pattern; the receiver compares all of it.  Of
+ * `warm`
  * + `count` messages the receiver acknowledges number warm and the last one. */
 #ifndef SY_BENCH_H
 #define SY_BENCH_H
@@ -23,7 +24,10 @@
 #define BENCH_RTT_GAP     2000000 /* ns of silence between round trips */
 #define BENCH_ACK_LEN     48
 
-enum { BENCH_ACK_WARM = 1, BENCH_ACK_DONE = 2 };
+enum {
+    BENCH_ACK_WARM = 1,
+    BENCH_ACK_DONE = 2
+};
 
 typedef struct bench_args {
     bool serve;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Switchyard as a subject: a reactor on a switch on the libev driver, public headers only.
- * Keepalive, budgets and logging are the library's defaults; only the numbers of peers are raised. */
+ * Keepalive, budgets and logging are the library's defaults; only the numbers of peers are raised.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,12 @@
 
 #include "bench.h"
 
-enum { BULK, URGENT, CTL, CHANNELS };
+enum {
+    BULK,
+    URGENT,
+    CTL,
+    CHANNELS
+};
 
 static const sy_channel_desc descs[CHANNELS] = {
     {.id = 0x20,
@@ -52,15 +58,15 @@ static node *nodes;
 static uint8_t template[BENCH_SIZE_MAX];
 
 /* The state of a run. */
-static size_t up;              /* connections that are peers now */
-static uint64_t added;         /* handshakes completed */
-static uint64_t dials;         /* handshakes begun */
-static uint64_t removed;       /* and their connections closed again */
-static uint64_t goal;          /* bulk messages to send: warm, then warm + count */
-static uint64_t sent;          /* of them, queued for every peer */
-static size_t owed;            /* peers that did not take message `sent` yet */
-static size_t filling;         /* guards fill() */
-static sy_msg *current;        /* message `sent` */
+static size_t up;        /* connections that are peers now */
+static uint64_t added;   /* handshakes completed */
+static uint64_t dials;   /* handshakes begun */
+static uint64_t removed; /* and their connections closed again */
+static uint64_t goal;    /* bulk messages to send: warm, then warm + count */
+static uint64_t sent;    /* of them, queued for every peer */
+static size_t owed;      /* peers that did not take message `sent` yet */
+static size_t filling;   /* guards fill() */
+static sy_msg *current;  /* message `sent` */
 static uint64_t urgent_sent;
 static size_t acks;
 static bench_samples trips;
@@ -137,7 +143,8 @@ static void send_urgent(node *n) {
     sy_peer *peer = sy_switch_peer(n->sw, targets[0].ref);
     memcpy(msg, template, sizeof msg);
     bench_stamp(msg, urgent_sent);
-    if (peer != NULL && sy_peer_send(peer, n->channels[URGENT], msg, sizeof msg) == SY_SEND_QUEUED) {
+    if (peer != NULL &&
+        sy_peer_send(peer, n->channels[URGENT], msg, sizeof msg) == SY_SEND_QUEUED) {
         urgent_sent++;
     }
 }
@@ -147,7 +154,8 @@ static void send_trip(node *n) {
     memcpy(msg, template, sizeof msg);
     bench_stamp(msg, trips.len);
     sy_peer *peer = sy_switch_peer(n->sw, targets[0].ref);
-    if (peer == NULL || sy_peer_send(peer, n->channels[URGENT], msg, sizeof msg) != SY_SEND_QUEUED) {
+    if (peer == NULL ||
+        sy_peer_send(peer, n->channels[URGENT], msg, sizeof msg) != SY_SEND_QUEUED) {
         bench_die("round trip %zu was not sent", trips.len);
     }
 }

@@ -17,7 +17,11 @@
 
 #define HEAD 5
 
-enum { BULK, URGENT, CTL };
+enum {
+    BULK,
+    URGENT,
+    CTL
+};
 
 typedef struct stream {
     int fd;
@@ -161,7 +165,7 @@ static void serve(void) {
 static int connect_to(const char *addr) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const char *colon = strrchr(addr, ':');
-    to.sin_port = htons((uint16_t)atoi(colon == NULL ? "0" : colon + 1));
+    to.sin_port = htons((uint16_t)strtoul(colon == NULL ? "0" : colon + 1, NULL, 10));
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
         bench_die("cannot connect to %s", addr);

@@ -14,7 +14,11 @@
 
 #define QUEUE_BYTES (64u << 20)
 
-enum { BULK, URGENT, CTL };
+enum {
+    BULK,
+    URGENT,
+    CTL
+};
 
 /* Keys of the server, public knowledge: this is about speed, not secrecy. */
 static const char server_public[] = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";

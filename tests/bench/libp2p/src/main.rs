@@ -304,9 +304,7 @@ async fn run_idle(args: &Args) {
     }
 }
 
-#[tokio::main]
-async fn main() {
-    let args = Arc::new(parse());
+async fn start(args: Arc<Args>) {
     match (args.serve, args.row.as_str()) {
         (true, _) => serve(args).await,
         (false, "handshakes") => run_handshakes(&args).await,
@@ -314,5 +312,11 @@ async fn main() {
         (false, "idle") => run_idle(&args).await,
         (false, _) => run_bulk(args).await,
     }
+}
+
+fn main() {
+    let args = Arc::new(parse());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::spawn(start(args)).await.unwrap() });
     std::process::exit(0);
 }
