@@ -55,6 +55,7 @@ sy_stage sy_link_stage(const sy_peer *link) {
     SY_UNREACHABLE();
 }
 
+/* SPEC SW-51 */
 sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref) {
     if (ref.slot >= sw->slot_count) {
         return NULL;
@@ -135,44 +136,75 @@ static bool is_worth_a_line(uint32_t in_a_row) {
     return in_a_row <= 2 || (in_a_row & (in_a_row - 1)) == 0;
 }
 
-static void log_end(const sy_peer *link, uint32_t in_a_row) {
-    sy_switch *sw = link->sw;
-    const sy_reason *why = &link->reason;
-    char id[SY_NODE_ID_TEXT_CAP] = "";
-    char remote[SY_ENDPOINT_TEXT_CAP];
-
-    if (link->has_id) {
-        sy_node_id_format(&link->id, id);
-    }
-    (void)sy_endpoint_format(&link->remote, remote);
-    const char *profile = link->profile == NULL ? "" : link->profile->name;
-    if (link->in_roster) {
-        SY_LOG(&sw->settings.log, SY_LOG_INFO, "switch", "peer_removed", sw->now,
-               SY_F_STR("id", id), SY_F_STR("addr", remote),
-               SY_F_STR("direction", link->outbound ? "out" : "in"),
-               SY_F_STR("stage", sy_stage_name(why->stage)),
-               SY_F_STR("reason", sy_err_name(why->code)),
-               SY_F_STR("fault", sy_fault_name(why->fault)), SY_F_STR("detail", why->detail.text),
-               SY_F_STR("clause", sy_reason_clause(why->code, profile)),
-               SY_F_DUR("connected_ms", sy_time_since(sw->now, link->opened_at)));
-        return;
-    }
-    /* Anybody can make these happen, so they are rationed; the counters have them all. */
-    if (!is_worth_a_line(in_a_row) ||
-        (!link->outbound && !sy_token_bucket_take(&sw->refusal_log, 1, sw->now))) {
-        return;
-    }
-    SY_LOG(&sw->settings.log, SY_LOG_INFO, "switch",
-           link->outbound ? "dial_failed" : "connection_refused", sw->now, SY_F_STR("id", id),
-           SY_F_STR("addr", remote), SY_F_STR("stage", sy_stage_name(why->stage)),
-           SY_F_STR("reason", sy_err_name(why->code)), SY_F_STR("fault", sy_fault_name(why->fault)),
-           SY_F_STR("detail", why->detail.text),
-           SY_F_STR("clause", sy_reason_clause(why->code, profile)),
-           SY_F_U64("in_a_row", in_a_row));
+/* SPEC ER-12: what the remote did wrong is a warning, the rest is news. */
+static sy_log_level level_of(const sy_reason *why) {
+    return why->fault == SY_FAULT_REMOTE ? SY_LOG_WARN : SY_LOG_INFO;
 }
 
-/* An orderly end of ours lets the queues run out first; the wire has no goodbye.  SPEC NI-01: and
- * whoever refuses a NodeInfo has said its own, so that the remote can tell why. */
+/* SPEC ER-10 ER-13: anybody can make these happen, so they are rationed; the counters have them
+ * all. */
+static bool may_log(sy_switch *sw, uint64_t *ret_left_out) {
+    if (!sy_token_bucket_take(&sw->refusal_log, 1, sw->now)) {
+        sw->log_left_out++;
+        return false;
+    }
+    *ret_left_out = sw->log_left_out;
+    sw->log_left_out = 0;
+    return true;
+}
+
+void sy_log_refusal(sy_switch *sw, const char *event, const sy_node_id *id,
+                    const sy_endpoint *remote, bool outbound, const char *profile,
+                    const sy_reason *why, uint32_t in_a_row) {
+    char id_text[SY_NODE_ID_TEXT_CAP] = "";
+    char remote_text[SY_ENDPOINT_TEXT_CAP];
+    uint64_t left_out = 0;
+
+    if (!is_worth_a_line(in_a_row) || !may_log(sw, &left_out)) {
+        return;
+    }
+    if (id != NULL) {
+        sy_node_id_format(id, id_text);
+    }
+    (void)sy_endpoint_format(remote, remote_text);
+    SY_LOG(&sw->settings.log, level_of(why), "switch", event, sw->now, SY_F_STR("id", id_text),
+           SY_F_STR("addr", remote_text), SY_F_STR("direction", outbound ? "out" : "in"),
+           SY_F_STR("profile", profile), SY_F_STR("stage", sy_stage_name(why->stage)),
+           SY_F_STR("reason", sy_err_name(why->code)), SY_F_STR("fault", sy_fault_name(why->fault)),
+           SY_F_STR("detail", why->detail.text),
+           SY_F_STR("clause", sy_reason_clause(why->code, profile)), SY_F_U64("in_a_row", in_a_row),
+           SY_F_U64("left_out", left_out));
+}
+
+static void log_removed(const sy_peer *link) {
+    const sy_switch *sw = link->sw;
+    const sy_reason *why = &link->reason;
+    char id[SY_NODE_ID_TEXT_CAP];
+    char remote[SY_ENDPOINT_TEXT_CAP];
+
+    sy_node_id_format(&link->id, id);
+    (void)sy_endpoint_format(&link->remote, remote);
+    SY_LOG(&sw->settings.log, level_of(why), "switch", "peer_removed", sw->now, SY_F_STR("id", id),
+           SY_F_STR("addr", remote), SY_F_STR("direction", link->outbound ? "out" : "in"),
+           SY_F_STR("profile", link->profile->name), SY_F_STR("stage", sy_stage_name(why->stage)),
+           SY_F_STR("reason", sy_err_name(why->code)), SY_F_STR("fault", sy_fault_name(why->fault)),
+           SY_F_STR("detail", why->detail.text),
+           SY_F_STR("clause", sy_reason_clause(why->code, link->profile->name)),
+           SY_F_DUR("connected_ms", sy_time_since(sw->now, link->opened_at)));
+}
+
+static void log_end(const sy_peer *link, uint32_t in_a_row) {
+    if (link->in_roster) {
+        log_removed(link);
+        return;
+    }
+    sy_log_refusal(link->sw, link->outbound ? "dial_failed" : "connection_refused",
+                   link->has_id ? &link->id : NULL, &link->remote, link->outbound,
+                   link->profile == NULL ? "" : link->profile->name, &link->reason, in_a_row);
+}
+
+/* SPEC SW-54: an orderly end of ours lets the queues run out first; the wire has no goodbye.  SPEC
+ * NI-01: and whoever refuses a NodeInfo has said its own, so that the remote can tell why. */
 static bool should_flush(const sy_peer *link, sy_err code) {
     const sy_err_class class = sy_err_class_of(code);
     if (link->state == SY_LINK_NODE_INFO || link->state == SY_LINK_LISTEN_NAME) {
@@ -191,6 +223,7 @@ static void kill_now(sy_peer *link) {
     sw->dead = link;
 }
 
+/* SPEC ER-02 ER-05 */
 void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail) {
     sy_switch *sw = link->sw;
     SY_ASSERT(code != SY_OK);
@@ -276,6 +309,7 @@ static sy_err sign_challenge(void *user, const uint8_t *msg, size_t len,
     return SY_OK;
 }
 
+/* SPEC PR-08 SW-06 */
 sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
     sy_switch *sw = link->sw;
     SY_ASSERT(link->session == NULL);
@@ -415,8 +449,14 @@ static sy_err check_info(sy_peer *link, sy_addr *ret_listen, sy_detail *detail) 
     if (err != SY_OK) {
         return err;
     }
-    const sy_err listen_err = sy_addr_parse(info->listen_addr.data, info->listen_addr.len,
-                                            SY_ADDR_LISTEN, ret_listen, &listen_detail);
+    sy_err listen_err = sy_addr_parse(info->listen_addr.data, info->listen_addr.len, SY_ADDR_LISTEN,
+                                      ret_listen, &listen_detail);
+    /* SPEC NI-34 NI-35 */
+    if (listen_err == SY_OK && codec == SY_NODE_INFO_PROTO && ret_listen->host[0] == '\0') {
+        sy_detail_set(&listen_detail, "no host in ");
+        sy_detail_quote(&listen_detail, info->listen_addr.data, info->listen_addr.len);
+        listen_err = SY_ERR_NI_LISTEN_ADDR;
+    }
     err = sy_node_info_validate(codec, info, listen_err == SY_OK ? SY_OK : SY_ERR_NI_LISTEN_ADDR,
                                 detail);
     if (err == SY_ERR_NI_LISTEN_ADDR) {
@@ -526,7 +566,7 @@ void sy_link_on_event(sy_peer *link, const sy_session_event *event) {
 void sy_link_on_deadline(sy_peer *link) {
     sy_detail detail;
     switch (link->state) {
-    case SY_LINK_CONNECTING:
+    case SY_LINK_CONNECTING: /* SPEC SW-03 */
         sy_detail_set(&detail, "no connection after %llu ms",
                       (unsigned long long)(link->sw->settings.dial_timeout / SY_MSEC));
         sy_link_end(link, SY_ERR_CONNECT_TIMEOUT, &detail);

@@ -142,8 +142,8 @@ void sy_rivals_settle(sy_switch *sw, sy_peer *loser) {
     }
 }
 
-/* SPEC SW-35: a connection of this ID that has ended, in this turn or while its queue is being sent,
- * leaves the set before the new one enters it. */
+/* SPEC SW-35: a connection of this ID that has ended, in this turn or while its queue is being
+ * sent, leaves the set before the new one enters it. */
 void sy_rivals_clear_way(sy_peer *link) {
     sy_switch *sw = link->sw;
     for (uint32_t i = 0; i < sw->slot_count; i++) {

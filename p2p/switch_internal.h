@@ -186,7 +186,8 @@ struct sy_switch {
     uint8_t our_channels[SY_NODE_INFO_CHANNELS_MAX];
     char listen_text[SY_ENDPOINT_TEXT_CAP];
     char id_text[SY_NODE_ID_TEXT_CAP];
-    bool has_pending; /* made, to be freed */
+    bool has_admission; /* made, to be freed */
+    bool has_pending;
     bool has_history;
     bool has_dials;
     const sy_profile *profiles[SY_PROFILES_MAX];
@@ -213,6 +214,7 @@ struct sy_switch {
     sy_resolve_cache names;
     sy_lookup lookups[SY_LOOKUPS_MAX];
     sy_token_bucket refusal_log;
+    uint64_t log_left_out; /* lines since the last one that passed */
 
     sy_reactor_slot reactors[SY_REACTORS_MAX];
     size_t reactor_count;
@@ -268,6 +270,11 @@ void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail);
 /* Gives everything back and frees the link; at the end of a turn only. */
 void sy_link_reap(sy_peer *link);
 sy_stage sy_link_stage(const sy_peer *link);
+
+/* A line about a connection that never was a peer, rationed. */
+void sy_log_refusal(sy_switch *sw, const char *event, const sy_node_id *id,
+                    const sy_endpoint *remote, bool outbound, const char *profile,
+                    const sy_reason *why, uint32_t in_a_row);
 
 /* ---- link_io.c */
 void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len);

@@ -96,9 +96,26 @@ static bool get_key(runner *run) {
     return true;
 }
 
+/* "tendermint,cometbft" */
+static char *profile_list(const sy_settings *s) {
+    char *list = yard_strdup("");
+    for (size_t i = 0; i < s->profile_count; i++) {
+        char *longer = yard_format("%s%s%s", list, i > 0 ? "," : "", s->profiles[i]);
+        free(list);
+        list = longer;
+    }
+    return list;
+}
+
 static void say_settings(runner *run) {
     const yard_memory memory = yard_node_memory(&run->node);
     const sy_settings *s = &run->node.settings;
+    char *profiles = profile_list(s);
+    SY_LOG(&run->log, SY_LOG_INFO, "yard", "starting", sy_ev_now(run->ev),
+           SY_F_STR("version", YARD_VERSION), SY_F_STR("home", run->config.home),
+           SY_F_STR("chain_id", s->network), SY_F_STR("moniker", s->moniker),
+           SY_F_STR("profiles", profiles));
+    free(profiles);
     for (size_t i = 0; i < run->config.warnings.count; i++) {
         say(run, SY_LOG_WARN, "config", run->config.warnings.items[i]);
     }

@@ -124,7 +124,9 @@ static void set_identity(yard_config *config, yard_node *node) {
     sy_settings *s = &node->settings;
     set_moniker(config, node);
     set_chain_id(config, node);
-    s->version = text_of(config, YARD_KEY_VERSION);
+    if (text_of(config, YARD_KEY_VERSION)[0] != '\0') {
+        s->version = text_of(config, YARD_KEY_VERSION);
+    }
     s->p2p_version = number_of(config, YARD_KEY_P2P_VERSION);
     s->block_version = number_of(config, YARD_KEY_BLOCK_VERSION);
     s->app_version = number_of(config, YARD_KEY_APP_VERSION);

@@ -58,7 +58,8 @@ class CheckConfig(YardTest):
                 self.assertEqual(err, "")
                 self.assertIn("chain_id from-genesis, moniker sample", out)
                 tendermint = path.stem.startswith("tendermint")
-                self.assertIn("#   profiles %s\n" % ("tendermint" if tendermint else "cometbft"), out)
+                profile = "tendermint" if tendermint else "cometbft"
+                self.assertIn(f"#   profiles {profile}\n", out)
                 self.assertIn("#   peers: 40 inbound, 10 outbound,", out)
                 self.assertIn("#   peers per IP: %s\n" % ("no limit" if tendermint else "1"), out)
 
@@ -71,7 +72,8 @@ class CheckConfig(YardTest):
          ":2: p2p.persistent_peers: entry 1 \"a@b:1\": address has a malformed ID"),
         ("[p2p]\nmax_packet_msg_payload_size = 4194305\n", [],
          ":2: p2p.max_packet_msg_payload_size: 4194305 is above the limit of 4194304"),
-        ("[switchyard]\n\nprofiles = [\"tor\"]\n", [], ":3: switchyard.profiles: \"tor\" is none of"),
+        ("[switchyard]\n\nprofiles = [\"tor\"]\n", [],
+         ":3: switchyard.profiles: \"tor\" is none of"),
         ("filter_peers = true\n", [], ":1: filter_peers: true: "),
         ("", ["--p2p.dial_timeout", "0s"], "flag --p2p.dial_timeout: 0s is below the limit of 1ms"),
         ("", ["--p2p.dial-timeout", "x"], "flag --p2p.dial-timeout: \"x\" is no duration"),

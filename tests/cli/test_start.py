@@ -145,7 +145,7 @@ class Peers(YardTest):
         second.wait_log("event=stopping .*second signal")
 
     def wait_until_unsent(self, port):
-        """Until the kernel holds bytes for this port that nobody takes, which it does not reduce."""
+        """Until the kernel holds bytes for this port, and no fewer some time later."""
         def unsent():
             rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
             return sum(int(r[4].split(":")[0], 16) for r in rows if r[2].endswith(f":{port:04X}"))

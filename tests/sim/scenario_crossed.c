@@ -47,6 +47,16 @@ static void expect_one_connection(sim_node *a, sim_node *b) {
     sim_expect_eq(sim_totals_of(a).ends + sim_totals_of(b).ends, ends);
 }
 
+/* Where the rule had to decide, the connection dialed by the lower ID stays. */
+static void expect_rule_was_followed(sim_node *a, sim_node *b) {
+    if (sim_count_ends(a, SY_STAGE_OPEN, SY_ERR_CROSSED) == 0 &&
+        sim_count_ends(a, SY_STAGE_ADMISSION, SY_ERR_CROSSED) == 0) {
+        return;
+    }
+    const sy_peer *peer = sy_switch_peer_by_id(sim_switch(a), sim_id(b));
+    sim_expect_eq(sy_peer_is_outbound(peer), sy_node_id_cmp(sim_id(a), sim_id(b)) < 0);
+}
+
 /* SPEC-TEST SW-27 SW-28 SW-31 SW-36 */
 static void dial_each_other(uint64_t seed) {
     sim_net *net = make_net(seed);
@@ -62,6 +72,7 @@ static void dial_each_other(uint64_t seed) {
     sim_at(net, sim_now(net) + offset, start_now, b);
     sim_run_for(net, 20 * SY_SEC);
     expect_one_connection(a, b);
+    expect_rule_was_followed(a, b);
     sim_net_del(net);
 }
 
@@ -114,11 +125,36 @@ static void back_after_silence(uint64_t seed) {
     sim_net_del(net);
 }
 
+/* The connection that stays does not get past a reactor: then none is left, and the persistent peer
+ * is dialed again. */
+static void winner_is_refused(uint64_t seed) {
+    sim_net *net = make_net(seed);
+    sim_node *a = sim_node_new(net, "a");
+    sim_node *b = sim_node_new(net, "b");
+    sim_set_profile(a, profiles[seed % 3]);
+    sim_set_profile(b, profiles[seed % 3]);
+    sim_start(a);
+    sim_start(b);
+    sim_dial(a, b, SY_DIAL_PERSISTENT);
+    sim_expect(sim_wait_until_connected(a, b, 20 * SY_SEC));
+    sim_crash(b, SIM_CRASH_MUTE);
+    sim_start(b);
+    sim_fail_peer_init(a, seed % SIM_REACTORS, 1, SY_ERR_NOMEM);
+    sim_dial(b, a, SY_DIAL_ONCE);
+    sim_run_for(net, 10 * SY_SEC);
+    sim_expect_eq(sim_count_ends(a, SY_STAGE_OPEN, SY_ERR_NOMEM), 1); /* SPEC-TEST SW-47 */
+    sim_expect(sim_wait_until_connected(a, b, 20 * SY_SEC));
+    sim_run_for(net, 6 * SY_SEC);
+    expect_one_connection(a, b);
+    sim_net_del(net);
+}
+
 int main(int argc, char **argv) {
     static const sim_scenario scenarios[] = {
         {"dial_each_other", dial_each_other, 1000},
         {"dial_each_other_once", dial_each_other_once, 300},
         {"back_after_silence", back_after_silence, 200},
+        {"winner_is_refused", winner_is_refused, 60},
     };
     return sim_main(argc, argv, scenarios, sizeof scenarios / sizeof scenarios[0]);
 }

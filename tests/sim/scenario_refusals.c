@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every refusal of the switch, seen where it is decided: exact stage, code and clause, counted once;
- * and its repaired twin is accepted. */
+/* Every refusal of the switch, seen where it is decided: exact stage, code and clause, counted
+ * once; and its repaired twin is accepted. */
 #include "tests/sim/sim_scenario.h"
 
 #include <string.h>
@@ -68,7 +68,8 @@ static void expect_turned_away(const sim_node *node, sy_err code) {
     }
 }
 
-/* ---- NodeInfo ---------------------------------------------------------------------------------- */
+/* ---- NodeInfo ----------------------------------------------------------------------------------
+ */
 
 typedef struct info_case {
     const char *name;
@@ -84,24 +85,49 @@ typedef struct info_case {
 
 static const info_case info_cases[] = {
     {.name = "nothing wrong", .profiles = 0},
-    {.name = "network", .profiles = ALL, .network = "sim-nes", .code = SY_ERR_NI_NETWORK,
+    {.name = "network",
+     .profiles = ALL,
+     .network = "sim-nes",
+     .code = SY_ERR_NI_NETWORK,
      .clause = "NI-39"},
-    {.name = "network longer", .profiles = ALL, .network = "sim-net2", .code = SY_ERR_NI_NETWORK,
+    {.name = "network longer",
+     .profiles = ALL,
+     .network = "sim-net2",
+     .code = SY_ERR_NI_NETWORK,
      .clause = "NI-39"},
-    {.name = "network case", .profiles = ALL, .network = "sim-neT", .code = SY_ERR_NI_NETWORK,
+    {.name = "network case",
+     .profiles = ALL,
+     .network = "sim-neT",
+     .code = SY_ERR_NI_NETWORK,
      .clause = "NI-39"},
-    {.name = "major version", .profiles = PLAIN | TENDERMINT, .version = "1.22.8",
-     .code = SY_ERR_NI_VERSION_MAJOR, .clause = "NI-36"},
+    {.name = "major version",
+     .profiles = PLAIN | TENDERMINT,
+     .version = "1.22.8",
+     .code = SY_ERR_NI_VERSION_MAJOR,
+     .clause = "NI-36"},
     {.name = "minor version", .profiles = 0, .version = "0.23.0"},
-    {.name = "two parts", .profiles = PLAIN | TENDERMINT, .version = "0.22",
-     .code = SY_ERR_NI_VERSION_FORM, .clause = "NI-29"},
-    {.name = "block version", .profiles = COMETBFT, .block = 12, .code = SY_ERR_NI_BLOCK_VERSION,
+    {.name = "block version",
+     .profiles = COMETBFT,
+     .block = 12,
+     .code = SY_ERR_NI_BLOCK_VERSION,
      .clause = "NI-37"},
-    {.name = "no common channel", .profiles = ALL, .channels = {0x50, 0x51},
-     .code = SY_ERR_NI_NO_COMMON_CHANNEL, .clause = "NI-40"},
+    {.name = "no common channel",
+     .profiles = ALL,
+     .channels = {0x50, 0x51},
+     .code = SY_ERR_NI_NO_COMMON_CHANNEL,
+     .clause = "NI-40"},
     {.name = "one common channel", .profiles = 0, .channels = {0x50, 0x80}},
-    {.name = "name that does not resolve", .profiles = ALL, .listen = "gone.example:26656",
-     .code = SY_ERR_NI_LISTEN_RESOLVE, .clause = "NI-41"},
+    /* SPEC-TEST NI-34 NI-35 */
+    {.name = "no host",
+     .profiles = COMETBFT,
+     .listen = ":26656",
+     .code = SY_ERR_NI_LISTEN_ADDR,
+     .clause = "NI-32 NI-35"},
+    {.name = "name that does not resolve",
+     .profiles = ALL,
+     .listen = "gone.example:26656",
+     .code = SY_ERR_NI_LISTEN_RESOLVE,
+     .clause = "NI-41"},
     {.name = "name that resolves", .profiles = 0, .listen = "known.example:26656"},
 };
 
@@ -185,7 +211,43 @@ static void listen_name_in_silence(uint64_t seed) {
     }
 }
 
-/* ---- Identity ---------------------------------------------------------------------------------- */
+#define CROWD 45
+
+/* SPEC-TEST SW-58: 32 names at once, then 4 in a second; the others wait, none is refused. */
+static void many_listen_names(uint64_t seed) {
+    static char listen[CROWD][40];
+    stage s = open_stage(seed, "plain");
+    sim_node *crowd[CROWD];
+    sim_settings(s.v)->max_inbound = CROWD;
+    sim_start(s.v);
+    for (size_t i = 0; i < CROWD; i++) {
+        char name[24];
+        (void)snprintf(name, sizeof name, "crowd%zu", i);
+        (void)snprintf(listen[i], sizeof listen[i], "%s.example:26656", name);
+        crowd[i] = add(&s, name);
+        sim_settings(crowd[i])->listen_addr = listen[i];
+        listen[i][strlen(name) + 8] = '\0';
+        sim_name_add_node(s.net, listen[i], crowd[i]);
+        listen[i][strlen(name) + 8] = ':';
+        sim_start(crowd[i]);
+        sim_dial(crowd[i], s.v, SY_DIAL_ONCE);
+    }
+    for (size_t tenth = 0; tenth < 45; tenth++) {
+        sim_run_for(s.net, 100 * SY_MSEC);
+        size_t asked = 0;
+        for (size_t i = 0; i < CROWD; i++) {
+            char name[32];
+            (void)snprintf(name, sizeof name, "crowd%zu.example", i);
+            asked += (size_t)sim_name_asked(s.net, name);
+        }
+        sim_expect(asked <= 32 + 4 * (tenth + 1) / 10 + 1);
+    }
+    sim_expect_eq(sim_peer_count(s.v), CROWD);
+    sim_net_del(s.net);
+}
+
+/* ---- Identity ----------------------------------------------------------------------------------
+ */
 
 /* SPEC-TEST SW-08 SW-10 */
 static void wrong_id(uint64_t seed) {
@@ -233,7 +295,8 @@ static void self(uint64_t seed) {
     }
 }
 
-/* ---- A second and a third connection ----------------------------------------------------------- */
+/* ---- A second and a third connection -----------------------------------------------------------
+ */
 
 /* SPEC-TEST SW-32: somebody else has the key of a peer that is alive. */
 static void duplicate(uint64_t seed) {
@@ -290,7 +353,8 @@ static void third(uint64_t seed) {
     }
 }
 
-/* ---- Admission --------------------------------------------------------------------------------- */
+/* ---- Admission ---------------------------------------------------------------------------------
+ */
 
 typedef struct admit_case {
     const char *name;
@@ -313,15 +377,26 @@ static const admit_case admit_cases[] = {
     {.name = "inbound, unconditional", .max_inbound = 1, .unconditional = true},
     {.name = "total", .max_inbound = 9, .total = 1, .code = SY_ERR_ADMIT_TOTAL, .clause = "SW-18"},
     {.name = "total + 1", .max_inbound = 9, .total = 2},
-    {.name = "reserved", .max_inbound = 9, .total = 2, .reserved = true,
-     .code = SY_ERR_ADMIT_FULL, .clause = "SW-19"},
+    {.name = "reserved",
+     .max_inbound = 9,
+     .total = 2,
+     .reserved = true,
+     .code = SY_ERR_ADMIT_FULL,
+     .clause = "SW-19"},
     {.name = "reserved + 1", .max_inbound = 9, .total = 3, .reserved = true},
-    {.name = "ip", .max_inbound = 9, .per_ip = 1, .same_ip = true, .code = SY_ERR_ADMIT_IP,
+    {.name = "ip",
+     .max_inbound = 9,
+     .per_ip = 1,
+     .same_ip = true,
+     .code = SY_ERR_ADMIT_IP,
      .clause = "SW-20"},
     {.name = "ip + 1", .max_inbound = 9, .per_ip = 2, .same_ip = true},
     {.name = "other ip", .max_inbound = 9, .per_ip = 1},
     {.name = "ip, persistent", .max_inbound = 9, .per_ip = 1, .same_ip = true, .persistent = true},
-    {.name = "prefix", .max_inbound = 9, .per_prefix = 1, .code = SY_ERR_ADMIT_PREFIX,
+    {.name = "prefix",
+     .max_inbound = 9,
+     .per_prefix = 1,
+     .code = SY_ERR_ADMIT_PREFIX,
      .clause = "SW-57"},
     {.name = "prefix + 1", .max_inbound = 9, .per_prefix = 2},
 };
@@ -406,7 +481,8 @@ static void outbound_full(uint64_t seed) {
     }
 }
 
-/* ---- Connecting -------------------------------------------------------------------------------- */
+/* ---- Connecting --------------------------------------------------------------------------------
+ */
 
 /* SPEC-TEST SW-03 SW-38 SW-39 */
 static void cannot_connect(uint64_t seed) {
@@ -436,6 +512,24 @@ static void cannot_connect(uint64_t seed) {
     sim_expect_eq(sim_count_ends(s.d, SY_STAGE_CONNECT, SY_ERR_SYSTEM), 1);
     dial_once(&s, s.d, s.v);
     sim_expect(sim_are_connected(s.d, s.v));
+    sim_net_del(s.net);
+}
+
+/* A node is stopped, and only then hears that its dial has failed: the stream is gone already. */
+static void refused_while_stopping(uint64_t seed) {
+    stage s = open_stage(seed, "tendermint");
+    sim_start(s.v);
+    sim_stop_and_wait(s.v);
+    sim_start(s.d);
+    sim_dial(s.d, s.v, SY_DIAL_PERSISTENT);
+    sim_run_for(s.net, SY_MSEC);
+    sim_expect_eq(sim_totals_of(s.d).dials, 1);
+    sim_pause(s.d, SY_SEC);
+    sim_run_for(s.net, 500 * SY_MSEC);
+    sim_stop(s.d);
+    sim_run_for(s.net, SY_SEC);
+    sim_expect(!sim_is_running(s.d));
+    sim_expect_end(s.d, SY_STAGE_CONNECT, SY_ERR_SHUTDOWN, NULL);
     sim_net_del(s.net);
 }
 
@@ -516,6 +610,7 @@ int main(int argc, char **argv) {
     static const sim_scenario scenarios[] = {
         {"node_info", node_info, 6},
         {"listen_name_in_silence", listen_name_in_silence, 3},
+        {"many_listen_names", many_listen_names, 2},
         {"wrong_id", wrong_id, 6},
         {"self", self, 3},
         {"duplicate", duplicate, 6},
@@ -523,6 +618,7 @@ int main(int argc, char **argv) {
         {"admission", admission, 3},
         {"outbound_full", outbound_full, 3},
         {"cannot_connect", cannot_connect, 3},
+        {"refused_while_stopping", refused_while_stopping, 3},
         {"unknown_protocol", unknown_protocol, 3},
         {"plain_from_afar", plain_from_afar, 2},
         {"one_profile_speaks_first", one_profile_speaks_first, 2},

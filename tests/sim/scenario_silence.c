@@ -16,7 +16,8 @@ typedef struct profile {
 
 static const profile secret_profiles[] = {{"tendermint", 34}, {"cometbft", 35}};
 
-/* ---- One peer falls silent after so many bytes -------------------------------------------------- */
+/* ---- One peer falls silent after so many bytes --------------------------------------------------
+ */
 
 typedef struct silent_case {
     const char *name;
@@ -38,7 +39,10 @@ static const silent_case silent_cases[] = {
     {.name = "half a frame", .ephemeral = true, .more = 500, .at = SY_STAGE_HANDSHAKE},
     {.name = "all but a byte", .ephemeral = true, .more = FRAME - 1, .at = SY_STAGE_HANDSHAKE},
     {.name = "authenticated", .ephemeral = true, .frames = 1, .at = SY_STAGE_NODE_INFO},
-    {.name = "half of NodeInfo", .ephemeral = true, .frames = 1, .more = 522,
+    {.name = "half of NodeInfo",
+     .ephemeral = true,
+     .frames = 1,
+     .more = 522,
      .at = SY_STAGE_NODE_INFO},
     {.name = "NodeInfo", .ephemeral = true, .frames = 2, .at = SY_STAGE_OPEN},
 };
@@ -67,7 +71,6 @@ static stage open_stage(uint64_t seed, const profile *p, const silent_case *c) {
     sim_start(s.silent);
     return s;
 }
-
 
 /* SPEC-TEST SW-02 SW-05 MX-38 */
 static void silent_row(uint64_t seed, const profile *p, const silent_case *c, bool it_dials) {
@@ -149,7 +152,8 @@ static void slow_loris(uint64_t seed) {
     }
 }
 
-/* ---- Ten thousand ------------------------------------------------------------------------------ */
+/* ---- Ten thousand ------------------------------------------------------------------------------
+ */
 
 #define CROWD    10000u
 #define POOL     256u
@@ -183,8 +187,8 @@ static size_t expected_victim(size_t arrives) {
 static void join_crowd(sim_net *net, const sim_node *to, size_t i) {
     char ip[24];
     /* A few prefixes send most of them. */
-    crowd[i].prefix = (unsigned)(sim_draw(net, 3) == 0 ? sim_draw(net, PREFIXES)
-                                                       : sim_draw(net, 5));
+    crowd[i].prefix =
+        (unsigned)(sim_draw(net, 3) == 0 ? sim_draw(net, PREFIXES) : sim_draw(net, 5));
     (void)snprintf(ip, sizeof ip, "198.51.%u.%u", crowd[i].prefix,
                    1 + (unsigned)sim_draw(net, 250));
     crowd[i].raw = sim_raw_connect(net, ip, to);
@@ -234,9 +238,8 @@ static void ten_thousand_silent(uint64_t seed) {
     sy_switch_get_counts(sim_switch(node), &counts);
     sim_expect_eq(counts.pending, POOL);
     sim_expect_eq(counts.accepted, CROWD);
-    sim_expect_eq(
-        sy_switch_ended_count(sim_switch(node), SY_STAGE_HANDSHAKE, SY_ERR_ADMIT_PENDING),
-        CROWD - POOL);
+    sim_expect_eq(sy_switch_ended_count(sim_switch(node), SY_STAGE_HANDSHAKE, SY_ERR_ADMIT_PENDING),
+                  CROWD - POOL);
     sim_expect(sim_live_bytes(node) <= base);
     sim_expect(counts.memory_used <= (POOL + 8) * (size_t)COST_MAX);
 

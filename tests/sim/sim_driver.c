@@ -332,7 +332,7 @@ static size_t draw_read(sim_net *net, size_t left) {
     size_t max = left < SIM_READ_CAP ? left : SIM_READ_CAP;
     if (net->options.read_max != 0) {
         const size_t drawn = 1 + (size_t)sy_prng_below(&net->tcp, net->options.read_max);
-        const size_t least = left / 256;
+        const size_t least = left / 64;
         max = drawn < least ? least : drawn;
         max = max < SIM_READ_CAP ? max : SIM_READ_CAP;
     }
@@ -343,6 +343,10 @@ static size_t draw_read(sim_net *net, size_t left) {
 static sim_end *report_bytes(sim_node *node, sim_end *end, end_name name) {
     sim_net *net = node->net;
     size_t total = 0;
+    if (end != NULL && end->reading && sim_end_unread(end) > 0) {
+        sim_trace(net, node, "read conn=%llu len=%zu", (unsigned long long)end->conn->number,
+                  sim_end_unread(end));
+    }
     while (end != NULL && end->reading && sim_end_unread(end) > 0) {
         if (total >= SIM_READ_TURN) {
             sim_ready(end);
@@ -350,7 +354,6 @@ static sim_end *report_bytes(sim_node *node, sim_end *end, end_name name) {
         }
         const size_t len = sim_end_read(end, net->read_area, draw_read(net, sim_end_unread(end)));
         total += len;
-        sim_trace(net, node, "read conn=%llu len=%zu", (unsigned long long)end->conn->number, len);
         const bool more = sy_switch_on_readable(node->sw, end->ref, net->read_area, len, net->now);
         end = still_there(net, name);
         if (end != NULL && more && !end->reading) {

@@ -193,6 +193,7 @@ typedef struct sim_recorder {
     size_t channel_count;
     sim_peer_note *peers;
     unsigned fail_inits;
+    sy_err fail_code;
     bool started;
 } sim_recorder;
 
@@ -259,6 +260,11 @@ struct sim_node {
     size_t ends_cap;
 
     sim_recorder recorder[SIM_REACTORS];
+    struct {
+        const sy_reactor_ops *ops;
+        void *reactor;
+    } own[SIM_OWN_REACTORS_MAX];
+    size_t own_count;
     sim_event_note *events;
     size_t events_cap;
     size_t open_notes; /* connections that began and have not ended */

@@ -368,5 +368,8 @@ void sim_net_del(sim_net *net) {
             sim_conn_release(net->conns[i]);
         }
     }
+    char hash[SIM_HASH_CAP];
+    sim_trace_hash(net, hash);
+    sim_note_hash(hash);
     free_net(net);
 }

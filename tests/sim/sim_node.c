@@ -79,6 +79,14 @@ void sim_set_key_of(sim_node *node, const sim_node *other) {
     node->id = other->id;
 }
 
+void sim_add_reactor(sim_node *node, const sy_reactor_ops *ops, void *reactor) {
+    if (node->own_count == SIM_OWN_REACTORS_MAX || node->sw != NULL) {
+        sim_fail("%s: no room for another reactor, or too late", node->name);
+    }
+    node->own[node->own_count].ops = ops;
+    node->own[node->own_count++].reactor = reactor;
+}
+
 void sim_set_mute_after(sim_node *node, size_t bytes) {
     node->mute_after = bytes;
 }
@@ -92,6 +100,9 @@ static sy_err make_switch(sim_node *node) {
     sy_err err = sy_switch_new(&node->settings, &sim_driver_ops, node, &node->sw, &detail);
     for (size_t i = 0; err == SY_OK && i < SIM_REACTORS; i++) {
         err = sy_switch_add_reactor(node->sw, &node->recorder[i].ops, &node->recorder[i], &detail);
+    }
+    for (size_t i = 0; err == SY_OK && i < node->own_count; i++) {
+        err = sy_switch_add_reactor(node->sw, node->own[i].ops, node->own[i].reactor, &detail);
     }
     if (err == SY_OK) {
         sy_switch_counts counts;
@@ -253,8 +264,9 @@ void sim_fail_connects(sim_node *node, unsigned times) {
     node->fail_connects = times;
 }
 
-void sim_fail_peer_init(sim_node *node, size_t reactor, unsigned times) {
+void sim_fail_peer_init(sim_node *node, size_t reactor, unsigned times, sy_err code) {
     node->recorder[reactor].fail_inits = times;
+    node->recorder[reactor].fail_code = code;
 }
 
 void sim_node_del(sim_node *node) {
@@ -300,14 +312,18 @@ sy_err sim_dial_text(sim_node *node, const char *text, sy_dial_kind kind) {
     return dial(node, &addr, kind);
 }
 
-void sim_dial(sim_node *node, const sim_node *other, sy_dial_kind kind) {
+sy_err sim_try_dial(sim_node *node, const sim_node *other, sy_dial_kind kind) {
     char id[SY_NODE_ID_TEXT_CAP];
     char endpoint[SY_ENDPOINT_TEXT_CAP];
     char text[SY_ADDR_TEXT_CAP];
     sy_node_id_format(&other->id, id);
     (void)sy_endpoint_format(&other->endpoint, endpoint);
     (void)snprintf(text, sizeof text, "%s@%s", id, endpoint);
-    const sy_err err = sim_dial_text(node, text, kind);
+    return sim_dial_text(node, text, kind);
+}
+
+void sim_dial(sim_node *node, const sim_node *other, sy_dial_kind kind) {
+    const sy_err err = sim_try_dial(node, other, kind);
     if (err != SY_OK) {
         sim_fail("%s cannot dial %s: %s", node->name, other->name, sy_err_name(err));
     }

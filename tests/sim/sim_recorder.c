@@ -9,7 +9,7 @@
 
 #define SIM_BROADCAST_MAX 256
 #define STATE_MAGIC       UINT64_C(0x73696d5065657221)
-#define SEND_QUEUE        4 /* messages per channel: small, so that FULL and `writable` are common */
+#define SEND_QUEUE        4 /* messages per channel: few, so that FULL is common */
 
 enum {
     PHASE_INIT = 1,
@@ -107,7 +107,7 @@ static sy_err on_init(void *reactor, sy_peer *peer, void *state, sy_time now) {
     sim_trace(rec->node->net, rec->node, "%s init slot=%u", rec->ops.name, note->ref.slot);
     if (rec->fail_inits > 0) {
         rec->fail_inits--;
-        return SY_ERR_REACTOR;
+        return rec->fail_code;
     }
     return SY_OK;
 }

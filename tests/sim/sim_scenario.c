@@ -16,6 +16,8 @@ static struct {
     const char *scenario;
     uint64_t seed;
     FILE *trace;
+    char last_hash[SIM_HASH_CAP];
+    crypto_hash_sha256_state all;
 } run = {.program = "?", .scenario = "?"};
 
 FILE *sim_trace_file(void) {
@@ -24,6 +26,15 @@ FILE *sim_trace_file(void) {
 
 void sim_note_seed(uint64_t seed) {
     run.seed = seed;
+}
+
+void sim_note_hash(const char hash[SIM_HASH_CAP]) {
+    memcpy(run.last_hash, hash, SIM_HASH_CAP);
+    (void)crypto_hash_sha256_update(&run.all, (const unsigned char *)hash, SIM_HASH_CAP);
+}
+
+const char *sim_last_hash(void) {
+    return run.last_hash;
 }
 
 static void show_replay(void) {
@@ -111,6 +122,7 @@ static void run_scenario(const sim_scenario *scenario, const options *opts) {
     unsigned seeds = opts->seeds != 0 ? opts->seeds : scenario->seeds;
     const clock_t began = clock();
     run.scenario = scenario->name;
+    (void)crypto_hash_sha256_init(&run.all);
     if (seeds == 0 || opts->has_seed) {
         seeds = 1;
     }
@@ -118,8 +130,12 @@ static void run_scenario(const sim_scenario *scenario, const options *opts) {
         run.seed = opts->has_seed ? opts->seed : i + 1;
         scenario->run(run.seed);
     }
-    (void)fprintf(stderr, "ok %-40s %4u seed%s %6.2f s\n", scenario->name, seeds,
-                  seeds == 1 ? " " : "s", (double)(clock() - began) / CLOCKS_PER_SEC);
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    char hex[2 * 8 + 1];
+    (void)crypto_hash_sha256_final(&run.all, hash);
+    (void)sodium_bin2hex(hex, sizeof hex, hash, 8);
+    (void)fprintf(stderr, "ok %-28s %4u seed%s %6.2f s  trace=%s\n", scenario->name, seeds,
+                  seeds == 1 ? " " : "s", (double)(clock() - began) / CLOCKS_PER_SEC, hex);
 }
 
 int sim_main(int argc, char **argv, const sim_scenario *scenarios, size_t count) {

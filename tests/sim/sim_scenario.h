@@ -3,7 +3,8 @@
  *
  *     program [--only NAME] [--seed S] [--seeds N] [--trace FILE|-]
  *
- * SY_SEED in the environment does what --seed does. */
+ * SY_SEED in the environment does what --seed does.  For each scenario a line is printed that ends
+ * with trace=<hex>, the same in every run with the same seeds. */
 #ifndef SY_TESTS_SIM_SCENARIO_H
 #define SY_TESTS_SIM_SCENARIO_H
 
@@ -22,5 +23,10 @@ FILE *sim_trace_file(void);
 
 /* What stands in the replay command. */
 void sim_note_seed(uint64_t seed);
+
+/* sim_net_del leaves the hash of the finished run here; the hash over all runs of a scenario stands
+ * at the end of its line. */
+void sim_note_hash(const char hash[SIM_HASH_CAP]);
+const char *sim_last_hash(void);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define PIECES_PER_WRITE 512 /* bounds the events of one large write */
+#define PIECES_PER_WRITE 128 /* bounds the events of one large write */
 #define SYN_TRIES_MAX    6   /* 1 + 2 + 4 + ... s, then the system gives up */
 #define RETRY_MAX        (1 * SY_SEC)
 #define RETRY_LATE_MAX   (30 * SY_SEC) /* towards a host that was down for long */

@@ -212,7 +212,8 @@ void sim_expect_end(const sim_node *node, sy_stage stage, sy_err code, const cha
                  note->reason.detail.text, sy_stage_name(stage), sy_err_name(code));
     }
     if (clause != NULL && strstr(note->clause, clause) == NULL) {
-        sim_fail("%s: ended with clauses \"%s\"; expected \"%s\"", node->name, note->clause, clause);
+        sim_fail("%s: ended with clauses \"%s\"; expected \"%s\"", node->name, note->clause,
+                 clause);
     }
 }
 
