@@ -39,6 +39,16 @@ def cpu_per_gb(key):
     return lambda r: r[key] / 1e9 / (r["bytes"] / 1e9)
 
 
+def cpu_per_message(r):
+    """Of both sides."""
+    return (r["cpu_ns"] + r["peer_cpu_ns"]) / r["messages"]
+
+
+def cpu_per_handshake(r):
+    """Of both sides, with the start of the processes."""
+    return r["all_cpu_ns"] / 1e3 / r["messages"]
+
+
 def value(key):
     return lambda r: r[key]
 
@@ -81,7 +91,9 @@ def bulk(profile, label, size, count, in_quick):
 def small(profile, count):
     others = OTHERS if profile == "cometbft" else ()
     return Experiment("bulk", profile, who(profile, *others),
-                      [("small-100-" + profile, "k msg/s", kilo_per_second, True)], size=100,
+                      [("small-100-" + profile, "k msg/s", kilo_per_second, True),
+                       ("cpu-small-100-" + profile, "CPU ns/msg", cpu_per_message, False)],
+                      size=100,
                       warm=20000, count=count)
 
 
@@ -104,7 +116,9 @@ def urgent(profile, count):
 def handshakes(profile, count):
     others = OTHERS if profile == "cometbft" else ()
     return Experiment("handshakes", profile, who(profile, *others),
-                      [("handshakes-" + profile, "1/s", per_second, True)], count=count,
+                      [("handshakes-" + profile, "1/s", per_second, True),
+                       ("cpu-handshake-" + profile, "CPU us", cpu_per_handshake, False)],
+                      count=count,
                       run_nodes=8, pinned=True)
 
 
@@ -134,15 +148,15 @@ def active(profile, peers, count):
 
 
 def experiments(quick):
-    scale = 1 if quick else 3
+    scale = 1 if quick else 6
     out = []
     for profile, part in (("cometbft", 1), ("tendermint", 2)):
-        out += [bulk(profile, "64k", 64 * KIB, 16384 * scale // part, True),
-                small(profile, 1000000 * scale // part),
+        out += [bulk(profile, "64k", 64 * KIB, 8192 * scale // part, True),
+                small(profile, 500000 * scale // part),
                 trips(profile, 30 if quick else 100),
-                urgent(profile, 16384 * scale // part),
+                urgent(profile, 8192 * scale // part),
                 handshakes(profile, 2000 * scale),
-                broadcast(profile, 240 * scale // part),
+                broadcast(profile, 120 * scale // part),
                 idle(profile, 1000, True)]
     for profile, part in (("cometbft", 1), ("tendermint", 4)):
         out += [bulk(profile, "1k", KIB, 1 << 20 >> part, False),

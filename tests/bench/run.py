@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import select
+import signal
 import statistics
 import subprocess
 import sys
@@ -80,14 +81,23 @@ class Subject:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self):
+        """Ends the process; returns the CPU seconds that it used."""
+        if self.log.closed:
+            return 0.0
         self.child.stdin.close()
-        try:
-            self.child.wait(3)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
         self.child.stdout.close()
         self.log.close()
+        deadline = time.monotonic() + 3
+        while time.monotonic() < deadline:
+            pid, status, usage = os.wait4(self.child.pid, os.WNOHANG)
+            if pid:
+                break
+            time.sleep(0.005)
+        else:
+            os.kill(self.child.pid, signal.SIGKILL)
+            _, status, usage = os.wait4(self.child.pid, 0)
+        self.child.returncode = status
+        return usage.ru_utime + usage.ru_stime
 
 
 def measure_idle(server, client, exp):
@@ -125,7 +135,10 @@ def measure(name, exp):
             raise Failed("unexpected %r" % words)
         if exp.kind == "handshakes" and server.line(10) != "done":
             raise Failed("the other side counted fewer handshakes")
-        return {k: int(v) for k, v in (w.split("=") for w in words[1:])}
+        result = {k: int(v) for k, v in (w.split("=") for w in words[1:])}
+        if exp.kind == "handshakes":
+            result["all_cpu_ns"] = (server.cpu() + client.end()) * 1e9
+        return result
     finally:
         if client:
             client.end()
@@ -219,7 +232,7 @@ def main():
         print("left out: %s: %s" % (name, why))
     if "switchyard" in left_out:
         return 1
-    exps = [e for e in rows.experiments(args.quick and not args.rows)
+    exps = [e for e in rows.experiments(args.quick)
             if args.rows in ",".join(y[0] for y in e.yields)]
     load = os.getloadavg()[0]
     print("load average at the start: %.1f on %d cores" % (load, os.cpu_count() or 1), flush=True)

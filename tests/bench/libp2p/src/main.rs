@@ -12,11 +12,13 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::SwarmEvent;
 use libp2p::{noise, tcp, yamux, Multiaddr, PeerId, Stream, StreamProtocol, Swarm, SwarmBuilder};
 use libp2p_stream as stream;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncBufReadExt;
 
 const BUFFER: usize = 65536;
+const LINGERING: usize = 64; // connections of the handshake row
 const BULK: StreamProtocol = StreamProtocol::new("/bench/bulk");
 const URGENT: StreamProtocol = StreamProtocol::new("/bench/urgent");
 
@@ -160,15 +162,20 @@ async fn run_handshakes(args: &Args) {
     let mut swarm = new_swarm();
     let start = Instant::now();
     let (mut begun, mut done) = (0, 0);
+    let mut open = VecDeque::new();
     while done < args.count {
         while begun < args.count && begun - done < args.nodes as u64 {
             swarm.dial(options(peer, addr.clone())).unwrap();
             begun += 1;
         }
         match swarm.select_next_some().await {
+            // Closed later: the other side may not be through with its half yet.
             SwarmEvent::ConnectionEstablished { connection_id, .. } => {
                 done += 1;
-                swarm.close_connection(connection_id);
+                open.push_back(connection_id);
+                if open.len() > LINGERING {
+                    swarm.close_connection(open.pop_front().unwrap());
+                }
             }
             SwarmEvent::OutgoingConnectionError { error, .. } => die(&format!("dial: {error}")),
             _ => {}
