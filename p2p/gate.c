@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filters and bans put to work: which connections they refuse, and which they end.
+/* Filters and bans put to work: which connections they refuse, and which they end; the class that
+ * the configured IDs give a connection.
  *
  * SPEC FL-04 FL-05 FL-09 FL-10 */
 #include "p2p/switch_internal.h"
 
 #include <switchyard/assert.h>
+
+static bool is_unconditional(const sy_switch *sw, const sy_node_id *id) {
+    for (size_t i = 0; i < sw->settings.unconditional_count; i++) {
+        if (sy_node_id_equal(&sw->settings.unconditional_ids[i], id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+sy_peer_class sy_link_class(const sy_peer *link) {
+    const sy_switch *sw = link->sw;
+    return sy_peer_class_of(link->outbound, sy_dial_table_is_persistent(&sw->dials, &link->id),
+                            is_unconditional(sw, &link->id));
+}
 
 sy_err sy_link_check_gate(const sy_peer *link, sy_detail *detail) {
     sy_switch *sw = link->sw;

@@ -343,23 +343,12 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
     return SY_OK;
 }
 
-static bool is_unconditional(const sy_switch *sw, const sy_node_id *id) {
-    for (size_t i = 0; i < sw->settings.unconditional_count; i++) {
-        if (sy_node_id_equal(&sw->settings.unconditional_ids[i], id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-sy_peer_class sy_link_class(const sy_peer *link) {
-    const sy_switch *sw = link->sw;
-    return sy_peer_class_of(link->outbound, sy_dial_table_is_persistent(&sw->dials, &link->id),
-                            is_unconditional(sw, &link->id));
-}
-
 static sy_err admit(sy_peer *link, sy_detail *detail) {
     sy_switch *sw = link->sw;
+    const sy_err err = sy_link_check_gate(link, detail); /* SPEC FL-05 */
+    if (err != SY_OK) {
+        return err;
+    }
     link->peer_class = sy_link_class(link);
     const sy_admission_request request = {
         .peer_class = link->peer_class,
@@ -395,10 +384,7 @@ static void on_identity(sy_peer *link, const sy_session_event *event) {
         sy_link_end(link, SY_ERR_SELF, NULL);
         return;
     }
-    sy_err err = sy_link_check_gate(link, &detail); /* SPEC FL-05 */
-    if (err == SY_OK) {
-        err = admit(link, &detail);
-    }
+    const sy_err err = admit(link, &detail);
     if (err != SY_OK) {
         sy_link_end(link, err, &detail);
         return;

@@ -352,9 +352,18 @@ static sy_err flush_batch(sy_peer *link, bool *ret_more) {
         *ret_more = err == SY_OK && !link->write_blocked;
         return err;
     }
-    sy_err err = sy_session_send(link->session, out, SY_SCRATCH_WIRE_OUT_CAP, &len, sw->now);
-    if (err == SY_OK && len > 0) {
-        err = push(link, out, len);
+    /* What the session says piece by piece, as the end of a handshake and NodeInfo, leaves in one
+     * write: each costs the other end a wake-up. */
+    size_t piece = 0;
+    sy_err err = SY_OK;
+    do {
+        err = sy_session_send(link->session, out + len, SY_SCRATCH_WIRE_OUT_CAP - len, &piece,
+                              sw->now);
+        len += err == SY_OK ? piece : 0;
+    } while (err == SY_OK && piece > 0 && SY_SCRATCH_WIRE_OUT_CAP - len >= SY_SESSION_SEND_MIN);
+    if (len > 0) {
+        const sy_err pushed = push(link, out, len);
+        err = err == SY_OK ? pushed : err;
         *ret_more = err == SY_OK && !link->write_blocked;
     }
     return err;

@@ -20,8 +20,8 @@ typedef struct clause_row {
     { SY_ERR_##code, clauses, clauses, clauses }
 
 static const clause_row clause_rows[] = {
-    ALL(INVALID, "MX-47 SW-45"),
-    ALL(CONFIG, "NI-21"),
+    ALL(INVALID, "FL-01 FL-02 FL-13 MX-47 RX-01 SW-45"),
+    ALL(CONFIG, "NI-21 SW-80"),
     ALL(STATE, "SW-45"),
     ALL(GONE, "SW-51"),
     ALL(CHANNEL_TAKEN, "SW-45"),
@@ -40,10 +40,15 @@ static const clause_row clause_rows[] = {
     ALL(ADMIT_TOTAL, "SW-18"),
     ALL(ADMIT_IP, "SW-20"),
     ALL(ADMIT_PREFIX, "SW-57"),
-    ALL(ADMIT_PENDING, "SW-22"),
+    ALL(ADMIT_PENDING, "SW-22 SW-81"),
+    EACH(FILTERED, "FL-04 FL-05 FL-09", "FL-04 FL-05 FL-09", "FL-04 FL-05 FL-09 PL-05"),
+    ALL(BANNED, "FL-04 FL-05 FL-09"),
     ALL(SELF, "SW-11 SW-12"),
     ALL(DUPLICATE_ID, "SW-32 SW-33 SW-34 SW-36"),
     ALL(CROSSED, "SW-31 SW-33"),
+    ALL(EVICTED, "SW-81"),
+    ALL(REACTOR, "RX-17"),
+    ALL(RECV_BUDGET, "RX-10"),
     EACH(VARINT_MINIMAL, "STS-23 NI-13", "CC-27 NI-13", "NI-13"),
     EACH(PROFILE_UNKNOWN, "PR-03 PR-04", "PR-03 PR-04", "PL-05 PR-03 PR-04"),
     EACH(EPH_LENGTH, "STS-03", "CC-03", ""),
