@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Errors by class.  One typed enum generated from err.def, so that names, values, classes and texts
- * cannot drift.  Callers branch on the class, tests assert the exact code.  Flow control ("need
- * more bytes", "nothing to send") is never an error.
+/* Errors by class (SPEC ER-01).  One typed enum generated from err.def, so that names, values,
+ * classes and texts cannot drift.  Callers branch on the class, tests assert the exact code.  Flow
+ * control ("need more bytes", "nothing to send") is never an error.
  *
  * | range | class  | meaning                                  | what the switch does             |
  * | ----- | ------ | ---------------------------------------- | -------------------------------- |

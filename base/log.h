@@ -7,7 +7,7 @@
  *            SY_F_STR("id", id_text), SY_F_U64("peers", count));
  *
  * Peer-supplied text goes through SY_F_STRN, which the formatters cap and escape.  Keys, challenges
- * and plaintext are never logged at any level. */
+ * and plaintext are never logged at any level (SPEC ER-14). */
 #ifndef SWITCHYARD_LOG_H
 #define SWITCHYARD_LOG_H
 

@@ -92,9 +92,6 @@ static void sleep_channel(sy_mux *mux, uint16_t channel) {
     }
     *link = mux->chans[channel].next;
     mux->chans[channel].next = SY_CHANNEL_NONE;
-    if (cls->first == SY_CHANNEL_NONE) {
-        cls->credit = 0; /* nothing is saved up for later */
-    }
 }
 
 /* SPEC MX-33: arms the report; the only thing that a full queue changes. */

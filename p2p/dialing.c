@@ -145,19 +145,15 @@ void sy_dialing_on_link_up(sy_peer *link) {
 
 void sy_dialing_on_link_ended(sy_peer *link) {
     sy_switch *sw = link->sw;
-    if (link->was_up) {
-        /* A rival that takes over keeps the ID connected. */
-        if (link->rival == SY_SLOT_NONE) {
-            sy_dial_table_on_peer_closed(&sw->dials, &link->id, sw->now);
-        }
-        return;
+    if (link->outbound && !link->was_up) {
+        sy_dial_step step;
+        attempt_failed(sw, link->dial, &link->reason, &step);
+        carry_out(sw, &step);
     }
-    if (!link->outbound) {
-        return;
+    /* Also when this one was no peer yet: it may have outlived the rival that was. */
+    if (link->has_id && !sy_rivals_has_other(link)) {
+        sy_dial_table_on_peer_closed(&sw->dials, &link->id, sw->now);
     }
-    sy_dial_step step;
-    attempt_failed(sw, link->dial, &link->reason, &step);
-    carry_out(sw, &step);
 }
 
 sy_err sy_switch_dial(sy_switch *sw, const sy_addr *addr, sy_dial_kind kind, sy_time now) {

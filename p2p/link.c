@@ -17,8 +17,8 @@ static const unsigned successors[SY_LINK_STATE_COUNT] = {
     [SY_LINK_CONNECTING] = BIT(SY_LINK_HANDSHAKE),
     [SY_LINK_RECOGNIZE] = BIT(SY_LINK_HANDSHAKE),
     [SY_LINK_HANDSHAKE] = BIT(SY_LINK_NODE_INFO),
-    [SY_LINK_NODE_INFO] = BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) |
-                          BIT(SY_LINK_FLUSHING),
+    [SY_LINK_NODE_INFO] =
+        BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
     [SY_LINK_LISTEN_NAME] = BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
     [SY_LINK_PARKED] = BIT(SY_LINK_UP),
     [SY_LINK_UP] = BIT(SY_LINK_FLUSHING),
@@ -37,7 +37,11 @@ sy_stage sy_link_stage(const sy_peer *link) {
     case SY_LINK_RECOGNIZE:
         return SY_STAGE_CONNECT;
     case SY_LINK_HANDSHAKE:
-        return link->identified ? SY_STAGE_IDENTITY : SY_STAGE_HANDSHAKE;
+        if (link->identified) {
+            return SY_STAGE_IDENTITY;
+        }
+        /* SPEC ER-06: plain has no secret handshake, its identity comes with NodeInfo. */
+        return link->profile == &sy_profile_plain ? SY_STAGE_NODE_INFO : SY_STAGE_HANDSHAKE;
     case SY_LINK_NODE_INFO:
     case SY_LINK_LISTEN_NAME:
         return link->info_checked ? SY_STAGE_ADMISSION : SY_STAGE_NODE_INFO;
@@ -51,6 +55,7 @@ sy_stage sy_link_stage(const sy_peer *link) {
     SY_UNREACHABLE();
 }
 
+/* SPEC SW-51 */
 sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref) {
     if (ref.slot >= sw->slot_count) {
         return NULL;
@@ -131,49 +136,79 @@ static bool is_worth_a_line(uint32_t in_a_row) {
     return in_a_row <= 2 || (in_a_row & (in_a_row - 1)) == 0;
 }
 
-static void log_end(const sy_peer *link, uint32_t in_a_row) {
-    sy_switch *sw = link->sw;
-    const sy_reason *why = &link->reason;
-    char id[SY_NODE_ID_TEXT_CAP] = "";
-    char remote[SY_ENDPOINT_TEXT_CAP];
-
-    if (link->has_id) {
-        sy_node_id_format(&link->id, id);
-    }
-    (void)sy_endpoint_format(&link->remote, remote);
-    const char *profile = link->profile == NULL ? "" : link->profile->name;
-    if (link->in_roster) {
-        SY_LOG(&sw->settings.log, SY_LOG_INFO, "switch", "peer_removed", sw->now,
-               SY_F_STR("id", id), SY_F_STR("addr", remote),
-               SY_F_STR("direction", link->outbound ? "out" : "in"),
-               SY_F_STR("stage", sy_stage_name(why->stage)),
-               SY_F_STR("reason", sy_err_name(why->code)),
-               SY_F_STR("fault", sy_fault_name(why->fault)), SY_F_STR("detail", why->detail.text),
-               SY_F_STR("clause", sy_reason_clause(why->code, profile)),
-               SY_F_DUR("connected_ms", sy_time_since(sw->now, link->opened_at)));
-        return;
-    }
-    /* Anybody can make these happen, so they are rationed; the counters have them all. */
-    if (!is_worth_a_line(in_a_row) ||
-        (!link->outbound && !sy_token_bucket_take(&sw->refusal_log, 1, sw->now))) {
-        return;
-    }
-    SY_LOG(&sw->settings.log, SY_LOG_INFO, "switch",
-           link->outbound ? "dial_failed" : "connection_refused", sw->now, SY_F_STR("id", id),
-           SY_F_STR("addr", remote), SY_F_STR("stage", sy_stage_name(why->stage)),
-           SY_F_STR("reason", sy_err_name(why->code)), SY_F_STR("fault", sy_fault_name(why->fault)),
-           SY_F_STR("detail", why->detail.text),
-           SY_F_STR("clause", sy_reason_clause(why->code, profile)),
-           SY_F_U64("in_a_row", in_a_row));
+/* SPEC ER-12: what the remote did wrong is a warning, the rest is news. */
+static sy_log_level level_of(const sy_reason *why) {
+    return why->fault == SY_FAULT_REMOTE ? SY_LOG_WARN : SY_LOG_INFO;
 }
 
-/* An orderly end of ours lets the queues run out first; the wire has no goodbye.  SPEC NI-01: and
- * whoever refuses a NodeInfo has said its own, so that the remote can tell why. */
+/* SPEC ER-10 ER-13: anybody can make these happen, so they are rationed; the counters have them
+ * all. */
+static bool may_log(sy_switch *sw, uint64_t *ret_left_out) {
+    if (!sy_token_bucket_take(&sw->refusal_log, 1, sw->now)) {
+        sw->log_left_out++;
+        return false;
+    }
+    *ret_left_out = sw->log_left_out;
+    sw->log_left_out = 0;
+    return true;
+}
+
+void sy_log_refusal(sy_switch *sw, const char *event, const sy_node_id *id,
+                    const sy_endpoint *remote, bool outbound, const char *profile,
+                    const sy_reason *why, uint32_t in_a_row) {
+    char id_text[SY_NODE_ID_TEXT_CAP] = "";
+    char remote_text[SY_ENDPOINT_TEXT_CAP];
+    uint64_t left_out = 0;
+
+    if (!is_worth_a_line(in_a_row) || !may_log(sw, &left_out)) {
+        return;
+    }
+    if (id != NULL) {
+        sy_node_id_format(id, id_text);
+    }
+    (void)sy_endpoint_format(remote, remote_text);
+    SY_LOG(&sw->settings.log, level_of(why), "switch", event, sw->now, SY_F_STR("id", id_text),
+           SY_F_STR("addr", remote_text), SY_F_STR("direction", outbound ? "out" : "in"),
+           SY_F_STR("profile", profile), SY_F_STR("stage", sy_stage_name(why->stage)),
+           SY_F_STR("reason", sy_err_name(why->code)), SY_F_STR("fault", sy_fault_name(why->fault)),
+           SY_F_STR("detail", why->detail.text),
+           SY_F_STR("clause", sy_reason_clause(why->code, profile)), SY_F_U64("in_a_row", in_a_row),
+           SY_F_U64("left_out", left_out));
+}
+
+static void log_removed(const sy_peer *link) {
+    const sy_switch *sw = link->sw;
+    const sy_reason *why = &link->reason;
+    char id[SY_NODE_ID_TEXT_CAP];
+    char remote[SY_ENDPOINT_TEXT_CAP];
+
+    sy_node_id_format(&link->id, id);
+    (void)sy_endpoint_format(&link->remote, remote);
+    SY_LOG(&sw->settings.log, level_of(why), "switch", "peer_removed", sw->now, SY_F_STR("id", id),
+           SY_F_STR("addr", remote), SY_F_STR("direction", link->outbound ? "out" : "in"),
+           SY_F_STR("profile", link->profile->name), SY_F_STR("stage", sy_stage_name(why->stage)),
+           SY_F_STR("reason", sy_err_name(why->code)), SY_F_STR("fault", sy_fault_name(why->fault)),
+           SY_F_STR("detail", why->detail.text),
+           SY_F_STR("clause", sy_reason_clause(why->code, link->profile->name)),
+           SY_F_DUR("connected_ms", sy_time_since(sw->now, link->opened_at)));
+}
+
+static void log_end(const sy_peer *link, uint32_t in_a_row) {
+    if (link->in_roster) {
+        log_removed(link);
+        return;
+    }
+    sy_log_refusal(link->sw, link->outbound ? "dial_failed" : "connection_refused",
+                   link->has_id ? &link->id : NULL, &link->remote, link->outbound,
+                   link->profile == NULL ? "" : link->profile->name, &link->reason, in_a_row);
+}
+
+/* SPEC SW-54: an orderly end of ours lets the queues run out first; the wire has no goodbye.  SPEC
+ * NI-01: and whoever refuses a NodeInfo has said its own, so that the remote can tell why. */
 static bool should_flush(const sy_peer *link, sy_err code) {
     const sy_err_class class = sy_err_class_of(code);
     if (link->state == SY_LINK_NODE_INFO || link->state == SY_LINK_LISTEN_NAME) {
-        return !link->write_blocked &&
-               (class == SY_ERR_CLASS_LOCAL || class == SY_ERR_CLASS_PEER);
+        return !link->write_blocked && (class == SY_ERR_CLASS_LOCAL || class == SY_ERR_CLASS_PEER);
     }
     if (link->state != SY_LINK_UP || link->write_blocked) {
         return link->state == SY_LINK_UP && (code == SY_ERR_STOPPED || code == SY_ERR_SHUTDOWN);
@@ -188,6 +223,7 @@ static void kill_now(sy_peer *link) {
     sw->dead = link;
 }
 
+/* SPEC ER-02 ER-05 */
 void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail) {
     sy_switch *sw = link->sw;
     SY_ASSERT(code != SY_OK);
@@ -259,7 +295,7 @@ void sy_link_reap(sy_peer *link) {
     sw->slots[link->slot] = NULL;
     sw->free_slots[sw->free_count++] = link->slot;
     sw->link_count--;
-    sy_rivals_on_reaped(sw, link);
+    sy_rivals_settle(sw, link);
     sy_mem_release(&sw->mem, link);
 }
 
@@ -273,6 +309,7 @@ static sy_err sign_challenge(void *user, const uint8_t *msg, size_t len,
     return SY_OK;
 }
 
+/* SPEC PR-08 SW-06 */
 sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
     sy_switch *sw = link->sw;
     SY_ASSERT(link->session == NULL);
@@ -291,6 +328,9 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
         .recv_rate = sw->settings.recv_rate,
     };
     memcpy(config.signer.pubkey, sw->key.pubkey, SY_CONN_KEY_LEN);
+    if (profile == &sy_profile_plain) {
+        link->budget.limit = SY_PREAUTH_PLAIN_MAX;
+    }
     sw->ops.random(sw->driver, config.eph_secret, sizeof config.eph_secret);
     const sy_err err = sy_session_new(profile, &config, sw->now, &link->session);
     sy_wipe(&config.eph_secret, sizeof config.eph_secret);
@@ -301,6 +341,39 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
     sy_link_set_state(link, SY_LINK_HANDSHAKE);
     sy_link_mark_dirty(link);
     return SY_OK;
+}
+
+/* SPEC PL-05 */
+size_t sy_link_allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]) {
+    const sy_switch *sw = link->sw;
+    const bool plain_too = sw->settings.plain_anywhere || sy_endpoint_is_private(&link->remote);
+    size_t count = 0;
+    for (size_t i = 0; i < sw->settings.profile_count; i++) {
+        if (sw->profiles[i] != &sy_profile_plain || plain_too) {
+            allowed[count++] = sw->profiles[i];
+        }
+    }
+    return count;
+}
+
+/* SPEC PR-02: with one profile there is nothing to recognise, and we need not wait for their first
+ * byte. */
+void sy_link_begin_inbound(sy_peer *link) {
+    const sy_profile *allowed[SY_PROFILES_MAX];
+    const size_t count = sy_link_allowed_profiles(link, allowed);
+    if (count == 0) {
+        sy_detail detail;
+        sy_detail_set(&detail, "the profile plain only serves private addresses");
+        sy_link_end(link, SY_ERR_PROFILE_UNKNOWN, &detail);
+        return;
+    }
+    if (link->sw->settings.profile_count > 1) {
+        return;
+    }
+    const sy_err err = sy_link_begin_session(link, allowed[0]);
+    if (err != SY_OK) {
+        sy_link_end(link, err, NULL);
+    }
 }
 
 static bool is_unconditional(const sy_switch *sw, const sy_node_id *id) {
@@ -376,8 +449,14 @@ static sy_err check_info(sy_peer *link, sy_addr *ret_listen, sy_detail *detail) 
     if (err != SY_OK) {
         return err;
     }
-    const sy_err listen_err = sy_addr_parse(info->listen_addr.data, info->listen_addr.len,
-                                            SY_ADDR_LISTEN, ret_listen, &listen_detail);
+    sy_err listen_err = sy_addr_parse(info->listen_addr.data, info->listen_addr.len, SY_ADDR_LISTEN,
+                                      ret_listen, &listen_detail);
+    /* SPEC NI-34 NI-35 */
+    if (listen_err == SY_OK && codec == SY_NODE_INFO_PROTO && ret_listen->host[0] == '\0') {
+        sy_detail_set(&listen_detail, "no host in ");
+        sy_detail_quote(&listen_detail, info->listen_addr.data, info->listen_addr.len);
+        listen_err = SY_ERR_NI_LISTEN_ADDR;
+    }
     err = sy_node_info_validate(codec, info, listen_err == SY_OK ? SY_OK : SY_ERR_NI_LISTEN_ADDR,
                                 detail);
     if (err == SY_ERR_NI_LISTEN_ADDR) {
@@ -413,6 +492,7 @@ void sy_link_info_accepted(sy_peer *link) {
         }
     }
     sy_timers_clear(&sw->timers, &link->deadline);
+    sy_rivals_clear_way(link);
     sy_link_set_state(link, SY_LINK_UP);
     sy_link_mark_dirty(link);
     sy_roster_add(link);
@@ -486,7 +566,7 @@ void sy_link_on_event(sy_peer *link, const sy_session_event *event) {
 void sy_link_on_deadline(sy_peer *link) {
     sy_detail detail;
     switch (link->state) {
-    case SY_LINK_CONNECTING:
+    case SY_LINK_CONNECTING: /* SPEC SW-03 */
         sy_detail_set(&detail, "no connection after %llu ms",
                       (unsigned long long)(link->sw->settings.dial_timeout / SY_MSEC));
         sy_link_end(link, SY_ERR_CONNECT_TIMEOUT, &detail);

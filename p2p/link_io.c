@@ -32,7 +32,7 @@ static void note_packets(sy_peer *link) {
     const sy_mux *mux = link->session == NULL ? NULL : sy_session_mux(link->session);
     sy_mux_stats stats;
 
-    if (mux == NULL || !sy_mux_has_received(mux) || link->state == SY_LINK_DEAD) {
+    if (mux == NULL || !sy_mux_has_received(mux) || link->has_reason) {
         return;
     }
     sy_mux_get_stats(mux, &stats);
@@ -110,7 +110,8 @@ static void after_input(sy_peer *link) {
 }
 
 static void recognize(sy_peer *link, const uint8_t *data, size_t len) {
-    sy_switch *sw = link->sw;
+    const sy_profile *allowed[SY_PROFILES_MAX];
+    const size_t allowed_count = sy_link_allowed_profiles(link, allowed);
     const sy_profile *profile = NULL;
     sy_detail detail;
     sy_detail_clear(&detail);
@@ -119,8 +120,8 @@ static void recognize(sy_peer *link, const uint8_t *data, size_t len) {
     while (profile == NULL && used < len) {
         SY_ASSERT(link->hello_len < sizeof link->hello);
         link->hello[link->hello_len++] = data[used++];
-        const sy_err err = sy_profile_recognize(sw->profiles, sw->settings.profile_count,
-                                                link->hello, link->hello_len, &profile, &detail);
+        const sy_err err = sy_profile_recognize(allowed, allowed_count, link->hello,
+                                                link->hello_len, &profile, &detail);
         if (err != SY_OK) {
             sy_link_end(link, err, &detail);
             return;

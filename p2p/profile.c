@@ -48,6 +48,7 @@ const sy_profile sy_profile_cometbft = {
 
 static sy_err plain_new(const sy_profile *profile, const sy_session_config *config, sy_time now,
                         sy_session **ret_session) {
+    /* SPEC PL-02 */
     static const sy_stream_wire wire = {&sy_transport_bare, SY_PACKET_AMINO};
     (void)now;
     return sy_stream_session_new(profile, &wire, config, ret_session);

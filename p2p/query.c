@@ -82,6 +82,7 @@ uint64_t sy_switch_ended_count(const sy_switch *sw, sy_stage stage, sy_err code)
     return sy_history_count(&sw->history, stage, code);
 }
 
+/* SPEC SW-53 */
 size_t sy_switch_broadcast(sy_switch *sw, sy_channel channel, const void *data, size_t len,
                            const sy_peer *except, size_t *ret_full) {
     sy_msg *msg;

@@ -98,7 +98,8 @@ void sy_rivals_meet(sy_peer *link, sy_peer *other) {
 
 void sy_rivals_on_packet(sy_peer *link) {
     sy_peer *other = rival_of(link);
-    if (other == NULL || !link->confirmed || !other->confirmed) {
+    if (other == NULL || !is_candidate(link) || !is_candidate(other) || !link->confirmed ||
+        !other->confirmed) {
         return;
     }
     sy_peer *winner = preferred(link, other);
@@ -110,6 +111,9 @@ void sy_rivals_on_timeout(sy_peer *link) {
     SY_ASSERT(link->state == SY_LINK_PARKED);
     SY_ASSERT(other != NULL);
 
+    if (!is_candidate(other)) {
+        return; /* decided in this very turn: it is on its way out */
+    }
     if (link->confirmed == other->confirmed) {
         lose(link, other); /* the parked one is the newer */
     } else if (link->confirmed) {
@@ -119,13 +123,16 @@ void sy_rivals_on_timeout(sy_peer *link) {
     }
 }
 
-void sy_rivals_on_reaped(sy_switch *sw, sy_peer *gone) {
-    if (gone->rival == SY_SLOT_NONE) {
+/* The loser is on its way out, perhaps still sending what is queued: the winner need not wait for
+ * that. */
+void sy_rivals_settle(sy_switch *sw, sy_peer *loser) {
+    SY_ASSERT(!is_candidate(loser));
+    if (loser->rival == SY_SLOT_NONE) {
         return;
     }
-    sy_peer *winner = sw->slots[gone->rival];
-    gone->rival = SY_SLOT_NONE;
-    if (winner == NULL || winner->rival != gone->slot) {
+    sy_peer *winner = sw->slots[loser->rival];
+    loser->rival = SY_SLOT_NONE;
+    if (winner == NULL || winner->rival != loser->slot) {
         return;
     }
     winner->rival = SY_SLOT_NONE;
@@ -133,4 +140,22 @@ void sy_rivals_on_reaped(sy_switch *sw, sy_peer *gone) {
         sy_timers_clear(&sw->timers, &winner->deadline);
         sy_link_info_accepted(winner);
     }
+}
+
+/* SPEC SW-35: a connection of this ID that has ended, in this turn or while its queue is being
+ * sent, leaves the set before the new one enters it. */
+void sy_rivals_clear_way(sy_peer *link) {
+    sy_switch *sw = link->sw;
+    for (uint32_t i = 0; i < sw->slot_count; i++) {
+        sy_peer *other = sw->slots[i];
+        if (other != NULL && other != link && other->in_roster && !is_candidate(other) &&
+            sy_node_id_equal(&other->id, &link->id)) {
+            sy_roster_remove(other);
+        }
+    }
+}
+
+/* Another connection to this ID is a peer, or about to become one. */
+bool sy_rivals_has_other(const sy_peer *link) {
+    return link->has_id && sy_rivals_find(link->sw, link) != NULL;
 }

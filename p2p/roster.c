@@ -70,7 +70,7 @@ static sy_err init_all(sy_peer *link) {
         if (failed != SY_OK) {
             /* The one that failed gets its peer_fini too: it may have kept half of its state. */
             fini_first(link, i + 1);
-            return SY_ERR_REACTOR;
+            return failed;
         }
     }
     return SY_OK;

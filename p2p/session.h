@@ -6,8 +6,8 @@
  *     recv -> IDENTITY (id proven, or declared) -> INFO (remote NodeInfo) -> [sy_session_accept]
  *          -> OPEN -> MESSAGE* / WRITABLE*            any failure: the error, then only close/del
  *
- * One event per call.  Deadlines of the handshake belong to the switch; the session's own timers are
- * keepalive and rates.  Loop thread only. */
+ * One event per call.  Deadlines of the handshake belong to the switch; the session's own timers
+ * are keepalive and rates.  Loop thread only. */
 #ifndef SY_P2P_SESSION_H
 #define SY_P2P_SESSION_H
 
@@ -85,8 +85,7 @@ struct sy_profile {
     void (*del)(sy_session *session);
     sy_err (*recv)(sy_session *session, const uint8_t *in, size_t in_len, size_t *ret_consumed,
                    sy_session_event *ret_event, sy_detail *detail, sy_time now);
-    sy_err (*send)(sy_session *session, uint8_t *out, size_t out_cap, size_t *ret_len,
-                   sy_time now);
+    sy_err (*send)(sy_session *session, uint8_t *out, size_t out_cap, size_t *ret_len, sy_time now);
     bool (*wants_send)(const sy_session *session, sy_time now);
     sy_err (*accept)(sy_session *session, sy_time now);
     sy_mux *(*mux)(sy_session *session);
@@ -112,7 +111,7 @@ sy_err sy_profile_recognize(const sy_profile *const *allowed, size_t allowed_cou
 sy_err sy_session_new(const sy_profile *profile, const sy_session_config *config, sy_time now,
                       sy_session **ret_session) __attribute__((warn_unused_result));
 
-/* Wipes; NULL is allowed. */
+/* Wipes keys; NULL is allowed. */
 void sy_session_del(sy_session *session);
 
 const sy_profile *sy_session_profile(const sy_session *session);
@@ -128,9 +127,9 @@ const sy_profile *sy_session_profile(const sy_session *session);
  * another session of the loop but sy_session_send.
  * Errors: those of sy_secret_conn_recv, sy_node_info_decode and sy_mux_recv; they come after the
  * messages that were complete before, and with the same code from then on. */
-sy_err sy_session_recv(sy_session *session, const uint8_t *in, size_t in_len,
-                       size_t *ret_consumed, sy_session_event *ret_event, sy_detail *detail,
-                       sy_time now) __attribute__((warn_unused_result));
+sy_err sy_session_recv(sy_session *session, const uint8_t *in, size_t in_len, size_t *ret_consumed,
+                       sy_session_event *ret_event, sy_detail *detail, sy_time now)
+    __attribute__((warn_unused_result));
 
 /* Writes bytes for the wire: handshake, NodeInfo, then packets, at most SY_SEAL_BATCH frames.  out
  * has at least SY_SCRATCH_WIRE_OUT_CAP bytes and may be sy_scratch_wire_out(). */

@@ -17,8 +17,8 @@
  * | OPEN            |                | packets                           | MESSAGE                |
  * | FAILED          |                | returns the error; from any state |                        |
  *
- * Plaintext that cannot be processed yet (behind NodeInfo until accept; beyond the receive rate or a
- * full batch) is `rest`.  While there is some, no input is taken, and one byte of the input that
+ * Plaintext that cannot be processed yet (behind NodeInfo until accept; beyond the receive rate or
+ * a full batch) is `rest`.  While there is some, no input is taken, and one byte of the input that
  * brought it is left unconsumed: what the caller sees consumed has been processed, so it keeps the
  * connection's end apart until the rest is through.  Deadlines of the handshake are the caller's;
  * the timers of OPEN are the multiplexer's. */
@@ -34,8 +34,8 @@
 #include "p2p/profile_recognize.h"
 #include "p2p/session_internal.h"
 
-/* Bytes offered to the transport at once.  Before OPEN one frame, so that the plaintext kept behind a
- * NodeInfo is less than a frame; afterwards a batch. */
+/* Bytes offered to the transport at once.  Before OPEN one frame, so that the plaintext kept behind
+ * a NodeInfo is less than a frame; afterwards a batch. */
 #define HANDSHAKE_STEP SY_SEALED_LEN
 #define OPEN_STEP      (SY_OPEN_BATCH * SY_SEALED_LEN)
 
@@ -301,7 +301,7 @@ static sy_err declared_id(const sy_node_info *info, sy_node_id *ret_id, sy_detai
     return SY_ERR_NI_MALFORMED;
 }
 
-/* ------------------------------------------------------------------ receiving: one step per state */
+/* ------------------------------------------------------------------ receiving: a step per state */
 
 static sy_err await_proof(stream_session *s, recv_run *run) {
     sy_transport_event event;
@@ -312,8 +312,7 @@ static sy_err await_proof(stream_session *s, recv_run *run) {
     SY_ASSERT(event.kind == SY_TRANSPORT_PROVEN);
     s->identified = true;
     set_state(s, STATE_AWAIT_INFO);
-    run->event =
-        (sy_session_event){.kind = SY_SESSION_IDENTITY, .id = event.id, .id_proven = true};
+    run->event = (sy_session_event){.kind = SY_SESSION_IDENTITY, .id = event.id, .id_proven = true};
     return SY_OK;
 }
 
@@ -347,8 +346,7 @@ static sy_err have_info(stream_session *s, recv_run *run) {
 /* Gives rest to the multiplexer.  An error waits until what was complete before is delivered. */
 static void feed_mux(stream_session *s, recv_run *run) {
     size_t used = 0;
-    s->mux_err =
-        sy_mux_recv(s->mux, s->rest.data, s->rest.len, &used, &s->detail, run->now);
+    s->mux_err = sy_mux_recv(s->mux, s->rest.data, s->rest.len, &used, &s->detail, run->now);
     if (s->mux_err != SY_OK) {
         used = s->rest.len;
     }
@@ -449,18 +447,18 @@ sy_err sy_stream_session_recv(sy_session *session, const uint8_t *in, size_t in_
         s->withheld = true;
         run.consumed--;
     }
-    *ret_consumed = run.consumed;
+    *ret_consumed = run.consumed; /* SPEC ER-03: outputs on success only */
     *ret_event = run.event;
     return SY_OK;
 }
 
 /* ------------------------------------------------------------------ sending */
 
-/* Our NodeInfo is owed as soon as the stream is open; over a transport that proves identities, after
- * the caller has seen the remote's and did not end the connection.  SPEC NI-01 PL-01 */
+/* Our NodeInfo is owed as soon as the stream is open.  A transport that proves identities opens
+ * only with the proof, so that the caller has seen IDENTITY by then and could end the connection.
+ * SPEC NI-01 PL-01 */
 static bool info_is_due(const stream_session *s) {
-    return !s->info_sent && s->state != STATE_AWAIT_PROOF && s->state != STATE_FAILED &&
-           s->transport.ops->is_open(&s->transport);
+    return !s->info_sent && s->state != STATE_FAILED && s->transport.ops->is_open(&s->transport);
 }
 
 static sy_err send_info(stream_session *s, uint8_t *out, size_t out_cap, size_t *ret_len) {
@@ -503,7 +501,7 @@ sy_err sy_stream_session_send(sy_session *session, uint8_t *out, size_t out_cap,
                               sy_time now) {
     stream_session *s = of(session);
     if (s->state == STATE_FAILED) {
-        return s->err;
+        return s->err; /* SPEC ER-04 */
     }
     size_t len = 0;
     sy_err err = SY_OK;
@@ -557,8 +555,7 @@ sy_mux *sy_stream_session_mux(sy_session *session) {
 bool sy_stream_session_at_boundary(const sy_session *session) {
     const stream_session *s = of_const(session);
     return s->state != STATE_FAILED && s->transport.ops->at_boundary(&s->transport) &&
-           s->kept.len == 0 && s->rest.len == 0 &&
-           (s->mux == NULL || sy_mux_at_boundary(s->mux));
+           s->kept.len == 0 && s->rest.len == 0 && (s->mux == NULL || sy_mux_at_boundary(s->mux));
 }
 
 sy_time sy_stream_session_recv_ready_at(const sy_session *session) {

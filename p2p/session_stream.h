@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one session behind the profiles tendermint, cometbft and plain: a plaintext stream that begins
- * with a NodeInfo in each direction and goes on with packets.  What tells the three apart is data:
- * the transport below the stream and the two codecs.  For the tables in profile.c only. */
+/* The one session behind the profiles tendermint, cometbft and plain: a plaintext stream that
+ * begins with a NodeInfo in each direction and goes on with packets.  What tells the three apart is
+ * data: the transport below the stream and the two codecs.  For the tables in profile.c only. */
 #ifndef SY_P2P_SESSION_STREAM_H
 #define SY_P2P_SESSION_STREAM_H
 

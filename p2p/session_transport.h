@@ -48,8 +48,8 @@ struct sy_transport_ops {
     sy_err (*init)(sy_transport *transport, const sy_session_config *config);
     void (*fini)(sy_transport *transport);
 
-    /* As sy_secret_conn_recv: consumes some, reports at most one event, may leave a byte so that the
-     * caller comes back. */
+    /* As sy_secret_conn_recv: consumes some, reports at most one event, may leave a byte so that
+     * the caller comes back. */
     sy_err (*recv)(sy_transport *transport, const uint8_t *in, size_t in_len, size_t *ret_consumed,
                    sy_transport_event *ret_event, sy_detail *detail);
 

@@ -179,6 +179,7 @@ static sy_text text_of(const char *text) {
     return (sy_text){text, strlen(text)};
 }
 
+/* SPEC NI-17 NI-18 */
 static void describe_ourselves(sy_switch *sw) {
     const sy_settings *s = &sw->settings;
     sy_node_id_format(&sw->id, sw->id_text);
@@ -198,6 +199,19 @@ static void describe_ourselves(sy_switch *sw) {
                   SY_TEXT("tx_index=off")},
         .other_count = 3,
     };
+}
+
+/* SPEC NI-21: what others would refuse is refused here. */
+static sy_err check_ourselves(const sy_switch *sw, sy_detail *detail) {
+    for (size_t i = 0; i < sw->settings.profile_count; i++) {
+        const sy_node_info_codec codec = sw->profiles[i]->codec;
+        if (sy_node_info_validate(codec, &sw->ours, SY_OK, detail) != SY_OK ||
+            sy_node_info_compatible(codec, &sw->ours, &sw->ours, detail) != SY_OK) {
+            sy_detail_add(detail, " (our own NodeInfo, profile %s)", sw->profiles[i]->name);
+            return SY_ERR_CONFIG;
+        }
+    }
+    return SY_OK;
 }
 
 /* ---- Making and freeing ------------------------------------------------------------------------
@@ -225,6 +239,7 @@ static sy_err make_parts(sy_switch *sw) {
 
     const sy_admission_limits limits = {0};
     sy_admission_init(&sw->admission, &limits, &sw->mem, keys[0]);
+    sw->has_admission = true;
     sy_err err = sy_scratch_new(&sw->mem, &sw->scratch);
     if (err != SY_OK) {
         return err;
@@ -307,6 +322,9 @@ sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *ops, void
     }
     if (err == SY_OK) {
         describe_ourselves(sw);
+        err = check_ourselves(sw, detail);
+    }
+    if (err == SY_OK) {
         err = make_parts(sw);
     }
     if (err != SY_OK) {
@@ -328,7 +346,9 @@ void sy_switch_free(sy_switch *sw) {
     if (sw->has_pending) {
         sy_pending_fini(&sw->pending);
     }
-    sy_admission_fini(&sw->admission);
+    if (sw->has_admission) {
+        sy_admission_fini(&sw->admission);
+    }
     sy_mux_batch_del(sw->mux_batch);
     sy_scratch_del(sw->scratch);
     sy_mem_release(&sw->mem, sw->slots);

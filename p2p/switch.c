@@ -41,6 +41,7 @@ void sy_switch_observe(sy_switch *sw, const sy_event *event) {
 /* ---- Reactors ----------------------------------------------------------------------------------
  */
 
+/* SPEC SW-45 */
 static sy_err check_reactor(const sy_switch *sw, const sy_reactor_ops *ops, sy_detail *detail) {
     if (ops->size != sizeof *ops || ops->name == NULL || ops->name[0] == '\0') {
         sy_detail_set(detail, "reactor table without size or name");
@@ -140,6 +141,7 @@ static sy_err start_reactors(sy_switch *sw) {
 /* ---- Start, listen, stop -----------------------------------------------------------------------
  */
 
+/* SPEC NI-19 */
 static sy_err announce_channels(sy_switch *sw) {
     for (size_t i = 0; i < sw->settings.extra_channel_count; i++) {
         const uint8_t id = sw->settings.extra_channels[i];
@@ -163,12 +165,27 @@ static sy_err announce_channels(sy_switch *sw) {
     return SY_OK;
 }
 
+/* SPEC PL-06 */
+static void warn_of_plain(const sy_switch *sw) {
+    for (size_t i = 0; i < sw->settings.profile_count; i++) {
+        if (sw->profiles[i] == &sy_profile_plain) {
+            SY_LOG(&sw->settings.log, SY_LOG_WARN, "switch", "plain_allowed", sw->now,
+                   SY_F_STR("detail", sw->settings.plain_anywhere
+                                          ? "nobody is authenticated, nothing is encrypted, and "
+                                            "anybody may connect that way"
+                                          : "nobody on loopback and private networks is "
+                                            "authenticated, nothing there is encrypted"));
+        }
+    }
+}
+
 sy_err sy_switch_start(sy_switch *sw, sy_time now) {
     if (sw->state != SY_SWITCH_NEW) {
         return SY_ERR_STATE;
     }
     notice_time(sw, now);
-    sy_token_bucket_init(&sw->refusal_log, 2, 20, now);
+    sy_token_bucket_init(&sw->refusal_log, 10, 50, now); /* SPEC ER-13 */
+    warn_of_plain(sw);
     sy_err err = announce_channels(sw);
     if (err == SY_OK) {
         err = start_reactors(sw);
@@ -194,6 +211,7 @@ sy_err sy_switch_listen(sy_switch *sw, const sy_endpoint *local, sy_endpoint *re
         return err;
     }
     sw->listeners[sw->listener_count++] = listener;
+    /* SPEC NI-20 */
     if (sw->settings.listen_addr == NULL && sw->listener_count == 1) {
         const size_t len = sy_endpoint_format(&bound, sw->listen_text);
         sw->ours.listen_addr = (sy_text){sw->listen_text, len};
@@ -237,21 +255,11 @@ bool sy_switch_is_stopped(const sy_switch *sw) {
 /* ---- Reports of the driver ---------------------------------------------------------------------
  */
 
-static bool is_allowed_plain(const sy_switch *sw, const sy_endpoint *remote) {
-    return sw->settings.plain_anywhere || sy_endpoint_is_private(remote);
-}
-
 static void refuse_at_accept(sy_switch *sw, const sy_endpoint *remote, sy_err code,
                              const sy_detail *detail) {
-    char text[SY_ENDPOINT_TEXT_CAP];
     const sy_reason reason = sy_reason_make(SY_STAGE_CONNECT, code, detail);
     (void)sy_history_add(&sw->history, NULL, &reason, false, sw->now);
-    if (sy_token_bucket_take(&sw->refusal_log, 1, sw->now)) {
-        (void)sy_endpoint_format(remote, text);
-        SY_LOG(&sw->settings.log, SY_LOG_INFO, "switch", "connection_refused", sw->now,
-               SY_F_STR("addr", text), SY_F_STR("stage", "connect"),
-               SY_F_STR("reason", sy_err_name(code)), SY_F_STR("detail", reason.detail.text));
-    }
+    sy_log_refusal(sw, "connection_refused", NULL, remote, false, "", &reason, 1);
 }
 
 /* SPEC SW-21 SW-22: the newcomer is taken, the oldest of the fullest prefix leaves. */
@@ -288,13 +296,7 @@ sy_err sy_switch_on_accepted(sy_switch *sw, void *stream, const sy_endpoint *loc
     const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);
     sy_switch_observe(sw, &event);
 
-    /* With one profile there is nothing to recognise, and we need not wait for their first byte. */
-    if (sw->settings.profile_count == 1 && is_allowed_plain(sw, remote)) {
-        const sy_err err = sy_link_begin_session(link, sw->profiles[0]);
-        if (err != SY_OK) {
-            sy_link_end(link, err, NULL);
-        }
-    }
+    sy_link_begin_inbound(link);
     return SY_OK;
 }
 
@@ -450,9 +452,13 @@ static void flush_all(sy_switch *sw) {
         link->next_dirty = NULL;
         link->dirty = false;
         sy_link_flush(link);
+        if (link->state == SY_LINK_FLUSHING) {
+            sy_rivals_settle(sw, link);
+        }
     }
 }
 
+/* SPEC SW-52: nothing is freed before the end of the turn. */
 static void reap_all(sy_switch *sw) {
     /* peer_removed may end further connections; they are taken in the same turn. */
     while (sw->dead != NULL) {

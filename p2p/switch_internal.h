@@ -37,8 +37,9 @@
 #include "p2p/resolve_cache.h"
 #include "p2p/session.h"
 
-#define SY_PREAUTH_MEMORY_MAX 4096 /* bytes a connection may cost before IDENTITY; SPEC SW-05 */
-#define SY_REACTORS_MAX       32   /* reactors of one switch */
+#define SY_PREAUTH_MEMORY_MAX 4096  /* bytes a connection may cost before IDENTITY; SPEC SW-05 */
+#define SY_PREAUTH_PLAIN_MAX  32768 /* in plain the whole NodeInfo comes before IDENTITY */
+#define SY_REACTORS_MAX       32    /* reactors of one switch */
 #define SY_SLOT_NONE          UINT32_MAX
 #define SY_FLUSH_BATCHES      16   /* batches of 16 frames sent to one connection per turn */
 #define SY_NODE_INFO_TEXT_MAX 1024 /* bytes of each configured text of NodeInfo */
@@ -185,7 +186,8 @@ struct sy_switch {
     uint8_t our_channels[SY_NODE_INFO_CHANNELS_MAX];
     char listen_text[SY_ENDPOINT_TEXT_CAP];
     char id_text[SY_NODE_ID_TEXT_CAP];
-    bool has_pending; /* made, to be freed */
+    bool has_admission; /* made, to be freed */
+    bool has_pending;
     bool has_history;
     bool has_dials;
     const sy_profile *profiles[SY_PROFILES_MAX];
@@ -212,6 +214,7 @@ struct sy_switch {
     sy_resolve_cache names;
     sy_lookup lookups[SY_LOOKUPS_MAX];
     sy_token_bucket refusal_log;
+    uint64_t log_left_out; /* lines since the last one that passed */
 
     sy_reactor_slot reactors[SY_REACTORS_MAX];
     size_t reactor_count;
@@ -247,6 +250,12 @@ sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref);
 sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote);
 void sy_link_set_state(sy_peer *link, sy_link_state next);
 sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile);
+
+/* The profiles that this remote may speak, in order; returns how many. */
+size_t sy_link_allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]);
+
+/* An accepted connection: begins the session when there is nothing to recognise. */
+void sy_link_begin_inbound(sy_peer *link);
 void sy_link_on_event(sy_peer *link, const sy_session_event *event);
 void sy_link_info_accepted(sy_peer *link);
 void sy_link_on_deadline(sy_peer *link);
@@ -261,6 +270,11 @@ void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail);
 /* Gives everything back and frees the link; at the end of a turn only. */
 void sy_link_reap(sy_peer *link);
 sy_stage sy_link_stage(const sy_peer *link);
+
+/* A line about a connection that never was a peer, rationed. */
+void sy_log_refusal(sy_switch *sw, const char *event, const sy_node_id *id,
+                    const sy_endpoint *remote, bool outbound, const char *profile,
+                    const sy_reason *why, uint32_t in_a_row);
 
 /* ---- link_io.c */
 void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len);
@@ -278,7 +292,9 @@ sy_peer *sy_rivals_find(sy_switch *sw, const sy_peer *link);
 void sy_rivals_meet(sy_peer *link, sy_peer *other);
 void sy_rivals_on_packet(sy_peer *link);
 void sy_rivals_on_timeout(sy_peer *link);
-void sy_rivals_on_reaped(sy_switch *sw, sy_peer *gone);
+void sy_rivals_settle(sy_switch *sw, sy_peer *loser);
+void sy_rivals_clear_way(sy_peer *link);
+bool sy_rivals_has_other(const sy_peer *link);
 
 /* ---- dialing.c */
 void sy_dialing_run(sy_switch *sw);

@@ -11,7 +11,7 @@
 
 #include "cmd/yard/util.h"
 
-/* ---- Help -------------------------------------------------------------------------------------- */
+/* ---- Help ------------------------------------------------------------------------------------ */
 
 static size_t option_count(const yard_command *command) {
     size_t count = 0;
@@ -37,13 +37,14 @@ void yard_args_help(const yard_command *command) {
     }
     if (command->takes_keys) {
         (void)printf("  %-26s %s\n  %-26s %s\n", "--p2p.KEY VALUE", "any key of [p2p]",
-                     "--KEY VALUE", "any key of [switchyard], and those of the top level that "
-                                    "are used");
+                     "--KEY VALUE",
+                     "any key of [switchyard], and those of the top level that "
+                     "are used");
         (void)printf("\n`yard help keys` lists the keys.\n");
     }
 }
 
-/* ---- Parsing ----------------------------------------------------------------------------------- */
+/* ---- Parsing --------------------------------------------------------------------------------- */
 
 /* One flag taken apart; value NULL: none was attached with '='. */
 typedef struct flag {
@@ -191,7 +192,7 @@ void yard_args_fini(yard_args *args) {
     *args = (yard_args){0};
 }
 
-/* ---- Use --------------------------------------------------------------------------------------- */
+/* ---- Use ------------------------------------------------------------------------------------- */
 
 const char *yard_args_get(const yard_args *args, const char *name) {
     for (size_t i = 0; i < option_count(args->command); i++) {

@@ -23,10 +23,10 @@ struct yard_args;
 
 typedef struct yard_command {
     const char *name;
-    const char *operands; /* for the usage line: "" or "N" */
-    size_t operand_count; /* exactly so many */
-    const char *text;     /* one sentence */
-    bool takes_keys;      /* configuration keys as flags */
+    const char *operands;                  /* for the usage line: "" or "N" */
+    size_t operand_count;                  /* exactly so many */
+    const char *text;                      /* one sentence */
+    bool takes_keys;                       /* configuration keys as flags */
     yard_option options[YARD_OPTIONS_MAX]; /* up to one without name */
     int (*run)(const struct yard_args *args);
 } yard_command;

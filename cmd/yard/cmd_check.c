@@ -56,8 +56,8 @@ static void print_together(const yard_config *config, const yard_node *node) {
     const yard_memory memory = yard_node_memory(node);
     const sy_settings *s = &node->settings;
     (void)printf("\n# Together:\n");
-    (void)printf("#   file of %s\n", config->dialect == YARD_DIALECT_TENDERMINT ? "Tendermint 0.22"
-                                                                            : "CometBFT");
+    (void)printf("#   file of %s\n",
+                 config->dialect == YARD_DIALECT_TENDERMINT ? "Tendermint 0.22" : "CometBFT");
     (void)printf("#   chain_id %s, moniker %s\n", node->chain_id, node->moniker);
     (void)printf("#   profiles");
     for (size_t i = 0; i < s->profile_count; i++) {
@@ -113,7 +113,7 @@ const yard_command yard_command_check_config = {
     .run = run_check_config,
 };
 
-/* ---- version ----------------------------------------------------------------------------------- */
+/* ---- version --------------------------------------------------------------------------------- */
 
 static int run_version(const yard_args *args) {
     (void)args;

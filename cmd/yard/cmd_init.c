@@ -21,7 +21,7 @@ static void print_id(const sy_node_key *key) {
     (void)printf("%s\n", id);
 }
 
-/* ---- init -------------------------------------------------------------------------------------- */
+/* ---- init ------------------------------------------------------------------------------------ */
 
 /* Nothing is written when a part of it is there already. */
 static bool is_free(const char *home, char **ret_why) {
@@ -94,7 +94,7 @@ const yard_command yard_command_init = {
     .run = run_init,
 };
 
-/* ---- show-node-id ------------------------------------------------------------------------------ */
+/* ---- show-node-id ---------------------------------------------------------------------------- */
 
 /* The file that the configuration names; without a configuration the usual one. */
 static char *key_path_of(const char *home) {
@@ -133,7 +133,7 @@ const yard_command yard_command_show_node_id = {
     .run = run_show_node_id,
 };
 
-/* ---- gen-node-key ------------------------------------------------------------------------------ */
+/* ---- gen-node-key ---------------------------------------------------------------------------- */
 
 static int run_gen_node_key(const yard_args *args) {
     char *home = yard_args_home(args);

@@ -52,8 +52,8 @@ static bool read_timeout(const yard_args *args, request *req) {
     }
     char *with_unit = yard_format("%ss", text);
     const bool ok = strspn(text, "0123456789.") == strlen(text) &&
-                    yard_duration_parse(with_unit, &req->timeout) &&
-                    req->timeout >= 10 * SY_MSEC && req->timeout <= TIMEOUT_MAX;
+                    yard_duration_parse(with_unit, &req->timeout) && req->timeout >= 10 * SY_MSEC &&
+                    req->timeout <= TIMEOUT_MAX;
     free(with_unit);
     if (!ok) {
         yard_complain("probe: --timeout %s: not a number of seconds from 0.01 to 600", text);
@@ -70,8 +70,7 @@ static bool read_request(const yard_args *args, request *req) {
     if (!read_profile(args, req) || !read_timeout(args, req)) {
         return false;
     }
-    const sy_err err =
-        sy_addr_parse(text, strlen(text), SY_ADDR_ID_REQUIRED, &req->target, &why);
+    const sy_err err = sy_addr_parse(text, strlen(text), SY_ADDR_ID_REQUIRED, &req->target, &why);
     if (err != SY_OK) {
         yard_complain("probe: \"%s\": %s%s%s (want ID@host:port)", text, sy_strerror(err),
                       why.text[0] != '\0' ? ": " : "", why.text);

@@ -49,7 +49,7 @@ static void say(runner *run, sy_log_level level, const char *event, const char *
     SY_LOG(&run->log, level, "yard", event, sy_ev_now(run->ev), SY_F_STR("text", text));
 }
 
-/* ---- Preparation ------------------------------------------------------------------------------- */
+/* ---- Preparation ----------------------------------------------------------------------------- */
 
 /* Every connection is a descriptor: take as many as the system lets us have. */
 static void raise_descriptor_limit(runner *run) {
@@ -96,9 +96,26 @@ static bool get_key(runner *run) {
     return true;
 }
 
+/* "tendermint,cometbft" */
+static char *profile_list(const sy_settings *s) {
+    char *list = yard_strdup("");
+    for (size_t i = 0; i < s->profile_count; i++) {
+        char *longer = yard_format("%s%s%s", list, i > 0 ? "," : "", s->profiles[i]);
+        free(list);
+        list = longer;
+    }
+    return list;
+}
+
 static void say_settings(runner *run) {
     const yard_memory memory = yard_node_memory(&run->node);
     const sy_settings *s = &run->node.settings;
+    char *profiles = profile_list(s);
+    SY_LOG(&run->log, SY_LOG_INFO, "yard", "starting", sy_ev_now(run->ev),
+           SY_F_STR("version", YARD_VERSION), SY_F_STR("home", run->config.home),
+           SY_F_STR("chain_id", s->network), SY_F_STR("moniker", s->moniker),
+           SY_F_STR("profiles", profiles));
+    free(profiles);
     for (size_t i = 0; i < run->config.warnings.count; i++) {
         say(run, SY_LOG_WARN, "config", run->config.warnings.items[i]);
     }
@@ -112,11 +129,11 @@ static void say_settings(runner *run) {
            SY_F_U64("pending", s->max_pending), SY_F_U64("worst_case_bytes", memory.worst));
 }
 
-/* ---- The switch -------------------------------------------------------------------------------- */
+/* ---- The switch ------------------------------------------------------------------------------ */
 
 static bool complain(const char *what, sy_err err, const sy_detail *detail) {
-    yard_complain("start: %s: %s%s%s", what, sy_strerror(err),
-                  detail->text[0] == '\0' ? "" : ": ", detail->text);
+    yard_complain("start: %s: %s%s%s", what, sy_strerror(err), detail->text[0] == '\0' ? "" : ": ",
+                  detail->text);
     return false;
 }
 
@@ -126,8 +143,8 @@ static void on_echo_answer(void *user, sy_peer *peer, sy_channel channel, uint64
     char id[SY_NODE_ID_TEXT_CAP];
     sy_node_id_format(sy_peer_id(peer), id);
     SY_LOG(&run->log, SY_LOG_INFO, "echo", "echo_answer", sy_ev_now(run->ev), SY_F_STR("id", id),
-           SY_F_U64("channel", sy_switch_channel_id(run->sw, channel)),
-           SY_F_U64("number", number), SY_F_U64("len", len), SY_F_DUR("ms", round_trip));
+           SY_F_U64("channel", sy_switch_channel_id(run->sw, channel)), SY_F_U64("number", number),
+           SY_F_U64("len", len), SY_F_DUR("ms", round_trip));
 }
 
 static bool add_echo(runner *run) {
@@ -252,7 +269,7 @@ static bool start_switch(runner *run) {
     return true;
 }
 
-/* ---- The loop ---------------------------------------------------------------------------------- */
+/* ---- The loop -------------------------------------------------------------------------------- */
 
 static void on_stop_poll(struct ev_loop *loop, ev_timer *watcher, int revents) {
     runner *run = watcher->data;

@@ -15,9 +15,11 @@ extern const yard_command yard_command_testnet;
 extern const yard_command yard_command_version;
 
 /* The options that every command with a home has. */
-#define YARD_OPTION_HOME {"home", "DIR", "the node's directory (default ~/.yard)"}
+#define YARD_OPTION_HOME                                                                           \
+    { "home", "DIR", "the node's directory (default ~/.yard)" }
 
-/* Prints errors, and warnings when asked, of a configuration; returns whether there are no errors. */
+/* Prints errors, and warnings when asked, of a configuration; returns whether there are no errors.
+ */
 bool yard_config_report(const yard_config *config, bool with_warnings);
 
 #endif

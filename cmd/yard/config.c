@@ -22,8 +22,8 @@ static void set_defaults(yard_config *config) {
         const yard_key_desc *desc = yard_key_get(key);
         yard_value_error error;
         yard_value_fini(&config->values[key]);
-        const bool ok = yard_value_of_text(desc, desc->defaults[config->dialect],
-                                           &config->values[key], &error);
+        const bool ok =
+            yard_value_of_text(desc, desc->defaults[config->dialect], &config->values[key], &error);
         SY_ASSERT(ok);
         config->values[key].origin = YARD_FROM_DEFAULT;
     }
@@ -50,7 +50,7 @@ void yard_config_fini(yard_config *config) {
     *config = (yard_config){0};
 }
 
-/* ---- The file ---------------------------------------------------------------------------------- */
+/* ---- The file -------------------------------------------------------------------------------- */
 
 /* A Tendermint 0.22 file is known by a key that CometBFT has not, or by the kind of one. */
 static yard_dialect dialect_of(const toml_doc *doc) {
@@ -128,7 +128,7 @@ void yard_config_read_file(yard_config *config) {
     free(text);
 }
 
-/* ---- Flags and messages ------------------------------------------------------------------------ */
+/* ---- Flags and messages ---------------------------------------------------------------------- */
 
 void yard_config_set_flag(yard_config *config, yard_key key, const char *flag, const char *text) {
     yard_value value = {0};
@@ -158,8 +158,7 @@ char *yard_config_where(const yard_config *config, yard_key key) {
         text = yard_format("%s:%d: %s", config->path, value->line, name);
         break;
     case YARD_FROM_FLAG:
-        text = yard_format("flag --%s",
-                           strcmp(desc->table, "switchyard") == 0 ? desc->name : name);
+        text = yard_format("flag --%s", strcmp(desc->table, "switchyard") == 0 ? desc->name : name);
         break;
     }
     free(name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration of a node: every key with its value and where it came from.  Flags win over the
- * file, the file over the defaults of its dialect.  What the values mean together is node_settings.h.
+ * file, the file over the defaults of its dialect.  What the values mean together is
+ * node_settings.h.
  *
  *     yard_config config;
  *     yard_config_init(&config, home);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TOML text as a flat list: one entry per key, with the dotted name of its table and the line of its
- * value.  This is the C face of the one C++ file of the project (config_toml.cc, toml++); what the
- * keys mean is not its business. */
+/* TOML text as a flat list: one entry per key, with the dotted name of its table and the line of
+ * its value.  This is the C face of the one C++ file of the project (config_toml.cc, toml++); what
+ * the keys mean is not its business. */
 #ifndef YARD_CONFIG_TOML_H
 #define YARD_CONFIG_TOML_H
 

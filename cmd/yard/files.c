@@ -25,7 +25,7 @@ static bool fail_errno(char **ret_why, const char *path) {
     return fail(ret_why, path, strerror(errno));
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 /* Up to max + 1 bytes, to see when there are more. */
 static ssize_t read_all(int fd, char *out, size_t max) {
@@ -76,7 +76,7 @@ bool yard_file_exists(const char *path) {
     return lstat(path, &st) == 0;
 }
 
-/* ---- Writing ----------------------------------------------------------------------------------- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 static bool write_all(int fd, const char *data, size_t len) {
     while (len > 0) {
@@ -168,7 +168,7 @@ bool yard_dir_make(const char *path, unsigned mode, char **ret_why) {
     return S_ISDIR(st.st_mode) || fail(ret_why, path, "is not a directory");
 }
 
-/* ---- The node key ------------------------------------------------------------------------------ */
+/* ---- The node key ---------------------------------------------------------------------------- */
 
 bool yard_key_read(const char *path, sy_node_key *ret_key, bool *ret_open_to_others,
                    char **ret_why) {

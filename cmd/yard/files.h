@@ -14,8 +14,7 @@ bool yard_file_read(const char *path, size_t max, char **ret_text, size_t *ret_l
 
 /* Writes beside the target, flushes to the disk, then renames over it and flushes the directory: at
  * any instant the path holds the old or the new content.  mode as for open(2), not masked. */
-bool yard_file_write(const char *path, const void *data, size_t len, unsigned mode,
-                     char **ret_why);
+bool yard_file_write(const char *path, const void *data, size_t len, unsigned mode, char **ret_why);
 
 bool yard_file_exists(const char *path);
 

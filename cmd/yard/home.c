@@ -11,7 +11,8 @@
 static const char template[] =
     "# Configuration of a Switchyard node.  The file has the form of CometBFT's config.toml: its\n"
     "# keys keep their meaning, and tables that are not ours are not read.  What is commented out\n"
-    "# shows the default.  `yard help keys` explains all keys, `yard check-config` shows the values\n"
+    "# shows the default.  `yard help keys` explains all keys, `yard check-config` shows the "
+    "values\n"
     "# in effect and where each one comes from.\n"
     "\n"
     "# A name for people; empty: the name of the host.\n"
@@ -63,7 +64,8 @@ static const char template[] =
     "# The network.  Peers of another one are refused.\n"
     "chain_id = \"%s\"\n"
     "\n"
-    "# Protocols on the wire, in the order in which a dialer tries them; a listener takes them all.\n"
+    "# Protocols on the wire, in the order in which a dialer tries them; a listener takes them "
+    "all.\n"
     "# \"tendermint\" talks to Tendermint 0.22, \"cometbft\" to Tendermint 0.34 and CometBFT.\n"
     "profiles = [\"tendermint\", \"cometbft\"]\n"
     "\n"
@@ -94,8 +96,7 @@ bool yard_chain_id_is_good(const char *chain_id) {
         return false;
     }
     for (size_t i = 0; i < len; i++) {
-        if (chain_id[i] < 0x20 || chain_id[i] > 0x7e || chain_id[i] == '"' ||
-            chain_id[i] == '\\') {
+        if (chain_id[i] < 0x20 || chain_id[i] > 0x7e || chain_id[i] == '"' || chain_id[i] == '\\') {
             return false;
         }
     }

@@ -24,10 +24,10 @@ static bool is_inside(const char *table, const char *outer) {
 
 yard_key yard_key_find(const char *table, const char *name) {
     for (yard_key key = 0; key < YARD_KEY_COUNT; key++) {
-        const bool found = keys[key].kind == YARD_KIND_TABLE
-                               ? is_inside(table, keys[key].table)
-                               : strcmp(keys[key].table, table) == 0 &&
-                                     strcmp(keys[key].name, name) == 0;
+        const bool found =
+            keys[key].kind == YARD_KIND_TABLE
+                ? is_inside(table, keys[key].table)
+                : strcmp(keys[key].table, table) == 0 && strcmp(keys[key].name, name) == 0;
         if (found) {
             return key;
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of configuration keys (keys.def) as data.  `yard check-config`, `yard help keys` and the
- * reference page are printed from it. */
+/* The table of configuration keys (keys.def) as data.  `yard check-config`, `yard help keys` and
+ * the reference page are printed from it. */
 #ifndef YARD_KEYS_H
 #define YARD_KEYS_H
 

@@ -9,10 +9,10 @@
 
 #include <switchyard/assert.h>
 
-#define OUTBOUND_TARGET   10          /* of a Tendermint 0.22 node, inside its max_num_peers */
-#define PENDING_BYTES     4096        /* SPEC SW-05 */
+#define OUTBOUND_TARGET   10           /* of a Tendermint 0.22 node, inside its max_num_peers */
+#define PENDING_BYTES     4096         /* SPEC SW-05 */
 #define LOOP_BYTES        (256 * 1024) /* read area and scratch areas */
-#define OTHER_DESCRIPTORS 32          /* standard streams, loop, resolver, listener */
+#define OTHER_DESCRIPTORS 32           /* standard streams, loop, resolver, listener */
 
 static const char *text_of(const yard_config *config, yard_key key) {
     return config->values[key].text;
@@ -27,11 +27,11 @@ static yard_key first_given(const yard_config *config, yard_key key, yard_key fa
     return text_of(config, key)[0] != '\0' ? key : fallback;
 }
 
-/* ---- Logging ----------------------------------------------------------------------------------- */
+/* ---- Logging --------------------------------------------------------------------------------- */
 
 /* The level for us in "main:info,p2p:debug,*:error"; the text itself when it is no list. */
 static char *level_in_list(const char *text) {
-    static const char *const names[] = {"p2p:", "*:"};
+    static const char *const names[] = {"p2p:", "main:", "*:"};
     if (strchr(text, ':') == NULL) {
         return yard_strdup(text);
     }
@@ -68,7 +68,7 @@ static void set_log(yard_config *config, yard_node *node) {
     }
 }
 
-/* ---- Who we are -------------------------------------------------------------------------------- */
+/* ---- Who we are ------------------------------------------------------------------------------ */
 
 static void set_moniker(const yard_config *config, yard_node *node) {
     const yard_key key = first_given(config, YARD_KEY_MONIKER, YARD_KEY_MONIKER_TOP);
@@ -124,7 +124,9 @@ static void set_identity(yard_config *config, yard_node *node) {
     sy_settings *s = &node->settings;
     set_moniker(config, node);
     set_chain_id(config, node);
-    s->version = text_of(config, YARD_KEY_VERSION);
+    if (text_of(config, YARD_KEY_VERSION)[0] != '\0') {
+        s->version = text_of(config, YARD_KEY_VERSION);
+    }
     s->p2p_version = number_of(config, YARD_KEY_P2P_VERSION);
     s->block_version = number_of(config, YARD_KEY_BLOCK_VERSION);
     s->app_version = number_of(config, YARD_KEY_APP_VERSION);
@@ -147,8 +149,7 @@ static void set_profiles(yard_config *config, yard_node *node) {
     for (size_t i = 0; i < value->count; i++) {
         if (!is_profile(value->texts[i])) {
             yard_config_refuse(config, YARD_KEY_PROFILES,
-                               "\"%.64s\" is none of tendermint, cometbft, plain",
-                               value->texts[i]);
+                               "\"%.64s\" is none of tendermint, cometbft, plain", value->texts[i]);
         }
         for (size_t k = 0; k < i; k++) {
             if (strcmp(value->texts[i], value->texts[k]) == 0) {
@@ -172,7 +173,7 @@ static void set_profiles(yard_config *config, yard_node *node) {
     s->profiles[s->profile_count++] = "plain";
 }
 
-/* ---- Addresses --------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 static void set_listener(yard_config *config, yard_node *node) {
     const char *laddr = text_of(config, YARD_KEY_LADDR);
@@ -185,14 +186,13 @@ static void set_listener(yard_config *config, yard_node *node) {
         const sy_err err = sy_addr_parse(laddr, strlen(laddr), SY_ADDR_LISTEN, &node->listen, &why);
         node->has_listener = err == SY_OK;
         if (err != SY_OK) {
-            yard_config_refuse(config, YARD_KEY_LADDR, "\"%.80s\": %s: %s", laddr,
-                               sy_strerror(err), why.text);
+            yard_config_refuse(config, YARD_KEY_LADDR, "\"%.80s\": %s: %s", laddr, sy_strerror(err),
+                               why.text);
         }
     }
     sy_detail_clear(&why);
     if (external[0] != '\0') {
-        const sy_err err =
-            sy_addr_parse(external, strlen(external), SY_ADDR_LISTEN, &parsed, &why);
+        const sy_err err = sy_addr_parse(external, strlen(external), SY_ADDR_LISTEN, &parsed, &why);
         if (err != SY_OK) {
             yard_config_refuse(config, YARD_KEY_EXTERNAL_ADDRESS, "\"%.80s\": %s: %s", external,
                                sy_strerror(err), why.text);
@@ -207,8 +207,7 @@ static void set_persistent(yard_config *config, yard_node *node) {
     size_t cursor = 0;
     const char *item;
     size_t item_len;
-    for (size_t position = 1; sy_addr_list_next(list, len, &cursor, &item, &item_len);
-         position++) {
+    for (size_t position = 1; sy_addr_list_next(list, len, &cursor, &item, &item_len); position++) {
         sy_detail why;
         sy_addr addr;
         sy_detail_clear(&why);
@@ -219,8 +218,8 @@ static void set_persistent(yard_config *config, yard_node *node) {
                                sy_strerror(err), why.text);
             continue;
         }
-        node->persistent = yard_resize(node->persistent, node->persistent_count + 1,
-                                       sizeof *node->persistent);
+        node->persistent =
+            yard_resize(node->persistent, node->persistent_count + 1, sizeof *node->persistent);
         node->persistent[node->persistent_count++] = addr;
     }
 }
@@ -232,8 +231,7 @@ static void set_unconditional(yard_config *config, yard_node *node) {
     size_t count = 0;
     const char *item;
     size_t item_len;
-    for (size_t position = 1; sy_addr_list_next(list, len, &cursor, &item, &item_len);
-         position++) {
+    for (size_t position = 1; sy_addr_list_next(list, len, &cursor, &item, &item_len); position++) {
         sy_node_id id;
         if (sy_node_id_parse(item, item_len, &id) != SY_OK) {
             yard_config_refuse(config, YARD_KEY_UNCONDITIONAL_PEER_IDS,
@@ -241,15 +239,15 @@ static void set_unconditional(yard_config *config, yard_node *node) {
                                (int)(item_len < 128 ? item_len : 128), item);
             continue;
         }
-        node->unconditional = yard_resize(node->unconditional, count + 1,
-                                          sizeof *node->unconditional);
+        node->unconditional =
+            yard_resize(node->unconditional, count + 1, sizeof *node->unconditional);
         node->unconditional[count++] = id;
     }
     node->settings.unconditional_ids = node->unconditional;
     node->settings.unconditional_count = count;
 }
 
-/* ---- Numbers ----------------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 
 /* SPEC SW-16.  The CometBFT key wins when it is given at the same place or a higher one. */
 static size_t max_inbound_of(const yard_config *config) {
@@ -318,12 +316,12 @@ static void check_channels(yard_config *config) {
     }
     if (echo->count + extra->count > YARD_BYTES_MAX) {
         yard_config_refuse(config, YARD_KEY_EXTRA_CHANNELS,
-                           "with echo_channels %zu channels, at most %d", echo->count + extra->count,
-                           YARD_BYTES_MAX);
+                           "with echo_channels %zu channels, at most %d",
+                           echo->count + extra->count, YARD_BYTES_MAX);
     }
 }
 
-/* ---- What to say once -------------------------------------------------------------------------- */
+/* ---- What to say once ------------------------------------------------------------------------ */
 
 static bool is_default(const yard_config *config, yard_key key) {
     const yard_key_desc *desc = yard_key_get(key);
@@ -335,8 +333,7 @@ static bool is_default(const yard_config *config, yard_key key) {
     if (desc->kind == YARD_KIND_TABLE) {
         return false;
     }
-    const bool ok =
-        yard_value_of_text(desc, desc->defaults[config->dialect], &value, &error);
+    const bool ok = yard_value_of_text(desc, desc->defaults[config->dialect], &value, &error);
     SY_ASSERT(ok);
     char *fallback = yard_value_print(desc, &value);
     char *given = yard_value_print(desc, &config->values[key]);
@@ -363,8 +360,8 @@ static void note_no_effect(yard_config *config) {
 static void note_peer_exchange(yard_config *config) {
     static const char missing[] =
         "peer exchange is not part of this version: only persistent_peers are dialed";
-    const bool asked = text_of(config, YARD_KEY_SEEDS)[0] != '\0' ||
-                       number_of(config, YARD_KEY_SEED_MODE) != 0;
+    const bool asked =
+        text_of(config, YARD_KEY_SEEDS)[0] != '\0' || number_of(config, YARD_KEY_SEED_MODE) != 0;
     if (asked) {
         const yard_key key =
             text_of(config, YARD_KEY_SEEDS)[0] != '\0' ? YARD_KEY_SEEDS : YARD_KEY_SEED_MODE;
@@ -406,7 +403,7 @@ void yard_node_fini(yard_node *node) {
     *node = (yard_node){0};
 }
 
-/* ---- The worst case ---------------------------------------------------------------------------- */
+/* ---- The worst case -------------------------------------------------------------------------- */
 
 yard_memory yard_node_memory(const yard_node *node) {
     const sy_settings *s = &node->settings;

@@ -37,11 +37,11 @@ void yard_node_fini(yard_node *node);
 
 /* The most that this configuration can make the node allocate for peers. */
 typedef struct yard_memory {
-    size_t peers;         /* connections past identity */
-    uint64_t peer_bytes;  /* all of them, before memory_max cuts */
-    uint64_t pending;     /* bytes of handshakes in progress */
-    uint64_t loop;        /* areas shared by all connections */
-    uint64_t worst;       /* the sum, peers and pending cut at memory_max */
+    size_t peers;        /* connections past identity */
+    uint64_t peer_bytes; /* all of them, before memory_max cuts */
+    uint64_t pending;    /* bytes of handshakes in progress */
+    uint64_t loop;       /* areas shared by all connections */
+    uint64_t worst;      /* the sum, peers and pending cut at memory_max */
 } yard_memory;
 
 yard_memory yard_node_memory(const yard_node *node);

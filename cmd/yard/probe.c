@@ -66,7 +66,7 @@ void yard_probe_fail(yard_probe *probe, sy_stage stage, sy_err code, const char 
     probe->has_reason = true;
 }
 
-/* ---- What the remote says ---------------------------------------------------------------------- */
+/* ---- What the remote says -------------------------------------------------------------------- */
 
 /* A remote's text, before it was validated: what is not printable ASCII as \xNN. */
 static char *printable(sy_text text) {
@@ -138,7 +138,7 @@ void yard_probe_learn(yard_probe *probe, const sy_node_info *info) {
     }
 }
 
-/* ---- The order --------------------------------------------------------------------------------- */
+/* ---- The order ------------------------------------------------------------------------------- */
 
 /* A failed dial is one step of the report: what it tried and how long that took. */
 static void fold_steps(yard_probe *probe, size_t from, const char *profile,
@@ -168,8 +168,8 @@ static sy_duration time_left(const yard_probe *probe) {
 
 /* Another profile may help when the remote did not understand this one. */
 static bool is_about_profile(const sy_reason *reason) {
-    return reason->stage == SY_STAGE_HANDSHAKE || (reason->stage == SY_STAGE_CONNECT &&
-                                                   reason->code == SY_ERR_PROFILE_UNKNOWN);
+    return reason->stage == SY_STAGE_HANDSHAKE ||
+           (reason->stage == SY_STAGE_CONNECT && reason->code == SY_ERR_PROFILE_UNKNOWN);
 }
 
 /* Finds the address and the profile at which the remote says who it is. */
@@ -213,8 +213,7 @@ static bool is_worth_a_retry(const yard_probe *probe) {
            time_left(probe) > 2 * RETRY_AFTER_MS * SY_MSEC;
 }
 
-static yard_attempt_end accept_us(yard_probe *probe, const char *chain_id,
-                                  yard_attempt_plan plan) {
+static yard_attempt_end accept_us(yard_probe *probe, const char *chain_id, yard_attempt_plan plan) {
     char *network = yard_strdup(chain_id != NULL ? chain_id : probe->network);
     plan.network = network;
     plan.mirror_versions = chain_id == NULL;
@@ -251,7 +250,7 @@ bool yard_probe_run(yard_probe *probe, const char *chain_id, const char *const *
     return probe->accepted;
 }
 
-/* ---- The report -------------------------------------------------------------------------------- */
+/* ---- The report ------------------------------------------------------------------------------ */
 
 static json_t *report_error(const yard_probe *probe) {
     json_t *error = json_object();
@@ -276,15 +275,13 @@ json_t *yard_probe_report(const yard_probe *probe) {
         (void)json_array_append_new(steps, step);
     }
     sy_node_id_format(&probe->id, id);
-    (void)json_object_set_new(report, "profile",
-                              probe->profile[0] != '\0' ? json_string(probe->profile)
-                                                        : json_null());
+    (void)json_object_set_new(
+        report, "profile", probe->profile[0] != '\0' ? json_string(probe->profile) : json_null());
     (void)json_object_set_new(report, "id", probe->has_id ? json_string(id) : json_null());
     (void)json_object_set_new(report, "node_info",
                               probe->node_info != NULL ? json_deep_copy(probe->node_info)
                                                        : json_null());
     (void)json_object_set_new(report, "steps", steps);
-    (void)json_object_set_new(report, "error",
-                              probe->accepted ? json_null() : report_error(probe));
+    (void)json_object_set_new(report, "error", probe->accepted ? json_null() : report_error(probe));
     return report;
 }

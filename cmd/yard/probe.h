@@ -54,7 +54,7 @@ typedef struct yard_probe {
 
     yard_step steps[YARD_PROBE_STEPS_MAX];
     size_t step_count;
-    bool accepted;    /* and a ping was answered */
+    bool accepted; /* and a ping was answered */
     sy_duration rtt;
     bool has_reason;
     sy_reason reason; /* of the last end */

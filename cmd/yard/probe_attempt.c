@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One dial of a probe: a switch with one profile on a loop of its own, observed until it is decided.
- * The observer may not call the switch, so the ping is sent by a reactor without channels. */
+/* One dial of a probe: a switch with one profile on a loop of its own, observed until it is
+ * decided. The observer may not call the switch, so the ping is sent by a reactor without channels.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ static void step(attempt *at, const char *name, const char *more) {
     at->step_at = now;
 }
 
-/* ---- What the switch reports ------------------------------------------------------------------- */
+/* ---- What the switch reports ----------------------------------------------------------------- */
 
 static void on_identity(attempt *at, const sy_event *event) {
     char id[SY_NODE_ID_TEXT_CAP];
@@ -56,8 +57,8 @@ static void on_info(attempt *at, const sy_event *event) {
     at->probe->profile = at->plan->profile;
     yard_probe_learn(at->probe, event->info);
     at->stage = SY_STAGE_ADMISSION;
-    char *more = yard_format("network \"%s\", version \"%s\"", at->probe->network,
-                             at->probe->version);
+    char *more =
+        yard_format("network \"%s\", version \"%s\"", at->probe->network, at->probe->version);
     step(at, "node_info", more);
     free(more);
     if (at->plan->only_learn && !at->plan->until_checked) {
@@ -137,7 +138,7 @@ static void on_timeout(struct ev_loop *loop, ev_timer *watcher, int revents) {
     decide(at, YARD_ATTEMPT_FAILED);
 }
 
-/* ---- The dial ---------------------------------------------------------------------------------- */
+/* ---- The dial -------------------------------------------------------------------------------- */
 
 static void fill_settings(attempt *at, sy_settings *s) {
     const yard_probe *probe = at->probe;

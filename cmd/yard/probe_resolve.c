@@ -41,8 +41,8 @@ static void take(lookup *look, const struct addrinfo *list) {
         if (look->count == sizeof look->found / sizeof look->found[0]) {
             return;
         }
-        if (getnameinfo(ai->ai_addr, ai->ai_addrlen, text, sizeof text, NULL, 0,
-                        NI_NUMERICHOST) == 0 &&
+        if (getnameinfo(ai->ai_addr, ai->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) ==
+                0 &&
             sy_endpoint_parse_ip(text, strlen(text), &look->found[look->count]) == SY_OK) {
             look->count++;
         }

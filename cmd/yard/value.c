@@ -23,7 +23,7 @@ static bool fail(yard_value_error *error, const char *format, ...) {
     return false;
 }
 
-/* ---- Durations --------------------------------------------------------------------------------- */
+/* ---- Durations ------------------------------------------------------------------------------- */
 
 typedef struct unit {
     char name[4];
@@ -99,8 +99,7 @@ bool yard_duration_parse(const char *text, sy_duration *ret_duration) {
             return false;
         }
         const uint64_t seconds = u->length / SY_SEC;
-        const uint64_t part = seconds > 0 ? billionths * seconds
-                                          : billionths * u->length / SY_SEC;
+        const uint64_t part = seconds > 0 ? billionths * seconds : billionths * u->length / SY_SEC;
         total += whole * u->length + part;
         if (total > (uint64_t)INT64_MAX) {
             return false;
@@ -154,7 +153,7 @@ char *yard_duration_print(sy_duration duration) {
     return text;
 }
 
-/* ---- Checks ------------------------------------------------------------------------------------ */
+/* ---- Checks ---------------------------------------------------------------------------------- */
 
 static bool check_number(const yard_key_desc *desc, uint64_t number, yard_value_error *error) {
     if (number < desc->min) {
@@ -186,8 +185,10 @@ static bool set_duration_text(const yard_key_desc *desc, const char *text, yard_
         return fail(error, "\"%.64s\" is negative", text);
     }
     if (!yard_duration_parse(text, &value->number)) {
-        return fail(error, "\"%.64s\" is no duration: write numbers with units, such as 3s, "
-                           "1m30s or 100ms", text);
+        return fail(error,
+                    "\"%.64s\" is no duration: write numbers with units, such as 3s, "
+                    "1m30s or 100ms",
+                    text);
     }
     return check_duration(desc, value->number, error);
 }
@@ -204,13 +205,15 @@ static bool set_duration_number(const yard_key_desc *desc, int64_t number, yard_
     }
     value->number = (uint64_t)number * one;
     if (number > 0 && desc->kind == YARD_KIND_DURATION && value->number < SY_MSEC) {
-        return fail(error, "%" PRId64 " counts nanoseconds: write a text with a unit, such as "
-                           "\"%" PRId64 "s\"", number, number);
+        return fail(error,
+                    "%" PRId64 " counts nanoseconds: write a text with a unit, such as "
+                    "\"%" PRId64 "s\"",
+                    number, number);
     }
     return check_duration(desc, value->number, error);
 }
 
-/* ---- From TOML --------------------------------------------------------------------------------- */
+/* ---- From TOML ------------------------------------------------------------------------------- */
 
 static const char *name_of_kind(const toml_value *toml) {
     switch (toml->kind) {
@@ -350,7 +353,7 @@ bool yard_value_of_toml(const yard_key_desc *desc, const toml_value *toml, yard_
     return true;
 }
 
-/* ---- From the text of a flag ------------------------------------------------------------------- */
+/* ---- From the text of a flag ----------------------------------------------------------------- */
 
 static bool set_number_text(const yard_key_desc *desc, const char *text, yard_value *value,
                             yard_value_error *error) {
@@ -430,7 +433,7 @@ bool yard_value_of_text(const yard_key_desc *desc, const char *text, yard_value 
     return true;
 }
 
-/* ---- Printing and freeing ---------------------------------------------------------------------- */
+/* ---- Printing and freeing -------------------------------------------------------------------- */
 
 void yard_value_fini(yard_value *value) {
     free(value->text);

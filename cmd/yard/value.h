@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One configuration value: read from TOML or from the text of a flag, checked against its key's kind
- * and limits, and printed again. */
+/* One configuration value: read from TOML or from the text of a flag, checked against its key's
+ * kind and limits, and printed again. */
 #ifndef YARD_VALUE_H
 #define YARD_VALUE_H
 

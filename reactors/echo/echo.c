@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The echo reactor, written to be read first: how channels are declared, how state is kept per peer,
- * how a reactor does work of its own on the clock.
+/* The echo reactor, written to be read first: how channels are declared, how state is kept per
+ * peer, how a reactor does work of its own on the clock.
  *
  * An echo that finds its send queue full is dropped and counted: one TCP stream has no flow control
  * per channel, and a reactor may not wait. */
@@ -29,8 +29,8 @@ typedef struct echo_peer {
     probe probes[SY_ECHO_CHANNELS_MAX]; /* by index of the channel */
 } echo_peer;
 
-/* Owned by whoever called sy_echo_new.  Invariant: probe_at is SY_NEVER unless probes are on and the
- * switch runs. */
+/* Owned by whoever called sy_echo_new.  Invariant: probe_at is SY_NEVER unless probes are on and
+ * the switch runs. */
 struct sy_echo {
     sy_mem mem;
     sy_reactor_ops ops;
@@ -73,7 +73,7 @@ static size_t index_of(const sy_echo *echo, sy_channel channel) {
     SY_UNREACHABLE();
 }
 
-/* ---- The life of the reactor and of its peers -------------------------------------------------- */
+/* ---- The life of the reactor and of its peers ------------------------------------------------ */
 
 static sy_err on_start(void *reactor, sy_switch *sw, const sy_channel *channels, sy_time now) {
     sy_echo *echo = reactor;
@@ -122,7 +122,7 @@ static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_
     }
 }
 
-/* ---- Messages ---------------------------------------------------------------------------------- */
+/* ---- Messages -------------------------------------------------------------------------------- */
 
 static bool has_head(const uint8_t *data, size_t len, const uint8_t head[HEAD_LEN]) {
     return len >= SY_ECHO_PROBE_MIN && memcmp(data, head, HEAD_LEN) == 0;
@@ -158,8 +158,7 @@ static void take_answer(sy_echo *echo, sy_peer *peer, echo_peer *entry, sy_chann
     }
     sent->number = 0;
     if (echo->on_answer != NULL) {
-        echo->on_answer(echo->user, peer, channel, number, len,
-                        sy_time_since(now, sent->sent_at));
+        echo->on_answer(echo->user, peer, channel, number, len, sy_time_since(now, sent->sent_at));
     }
 }
 
@@ -181,7 +180,7 @@ static void on_receive(void *reactor, sy_peer *peer, void *state, sy_channel cha
     send_back(echo, peer, channel, data, len);
 }
 
-/* ---- Probes ------------------------------------------------------------------------------------ */
+/* ---- Probes ---------------------------------------------------------------------------------- */
 
 /* A question that was not answered by now is given up for the new one. */
 static void ask(sy_echo *echo, sy_peer *peer, echo_peer *entry, size_t index, sy_time now) {
@@ -218,15 +217,15 @@ static void on_expiry(void *reactor, sy_time now) {
     }
 }
 
-/* ---- Making and freeing ------------------------------------------------------------------------ */
+/* ---- Making and freeing ---------------------------------------------------------------------- */
 
 static bool is_good(const sy_echo_config *config) {
     if (config->channels == NULL || config->channel_count == 0 ||
         config->channel_count > SY_ECHO_CHANNELS_MAX) {
         return false;
     }
-    return config->probe_interval == 0 || (config->probe_len >= SY_ECHO_PROBE_MIN &&
-                                           config->probe_len <= SY_ECHO_MESSAGE_MAX);
+    return config->probe_interval == 0 ||
+           (config->probe_len >= SY_ECHO_PROBE_MIN && config->probe_len <= SY_ECHO_MESSAGE_MAX);
 }
 
 static void fill_ops(sy_echo *echo) {
@@ -256,8 +255,7 @@ sy_err sy_echo_new(const sy_echo_config *config, sy_echo **ret_echo) {
         return SY_ERR_NOMEM;
     }
     echo->mem = *mem;
-    echo->probe_len =
-        config->probe_interval == 0 ? SY_ECHO_PROBE_MIN : config->probe_len;
+    echo->probe_len = config->probe_interval == 0 ? SY_ECHO_PROBE_MIN : config->probe_len;
     echo->buffer = sy_mem_zalloc(mem, echo->probe_len);
     if (echo->buffer == NULL) {
         sy_mem_release(mem, echo);

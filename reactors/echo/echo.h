@@ -35,7 +35,7 @@ typedef void (*sy_echo_answer_fn)(void *user, sy_peer *peer, sy_channel channel,
                                   size_t len, sy_duration round_trip);
 
 typedef struct sy_echo_config {
-    const sy_mem *mem; /* NULL: the C library's */
+    const sy_mem *mem;       /* NULL: the C library's */
     const uint8_t *channels; /* ids, 1..SY_ECHO_CHANNELS_MAX */
     size_t channel_count;
     uint64_t nonce;              /* random: tells our answers from others' */

@@ -11,8 +11,8 @@ import ast
 import hashlib
 import json
 import os
+import queue
 import re
-import selectors
 import signal
 import socket
 import subprocess
@@ -351,7 +351,6 @@ class RelayConn:
     def __init__(self, client):
         self.client, self.server = client, None
         self.released, self.closed = False, False
-        self.bytes = [0, 0]  # from the dialer, from the target
 
 
 class Relay:
@@ -397,7 +396,8 @@ class Relay:
         with self.lock:
             return [c for c in self.conns if c.released and not c.closed]
 
-    def release(self, conn):
+    def release(self, conn, delays=(0, 0)):
+        """Lets it through; delays are seconds for what the dialer and for what the target says."""
         conn.released = True
         try:
             conn.server = socket.create_connection(("127.0.0.1", self.target_port), timeout=5)
@@ -407,25 +407,35 @@ class Relay:
             return
         for s in (conn.client, conn.server):
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=self._pump, args=(conn,), daemon=True).start()
+        for direction, ends in enumerate(((conn.client, conn.server), (conn.server, conn.client))):
+            threading.Thread(target=self._pump, args=(conn, *ends, delays[direction]),
+                             daemon=True).start()
 
-    def _pump(self, conn):
-        sel = selectors.DefaultSelector()
-        sel.register(conn.client, selectors.EVENT_READ, (conn.server, 0))
-        sel.register(conn.server, selectors.EVENT_READ, (conn.client, 1))
+    def _pump(self, conn, source, sink, delay):
+        """One direction: reads here, writes in a thread of its own when each piece is due."""
+        due = queue.SimpleQueue()
+        threading.Thread(target=self._deliver, args=(conn, due, sink), daemon=True).start()
         try:
-            while not conn.closed:
-                for key, _ in sel.select(0.5):
-                    data = key.fileobj.recv(65536)
-                    if not data:
-                        return
-                    to, direction = key.data
-                    to.sendall(data)
-                    conn.bytes[direction] += len(data)
-        except (OSError, ValueError):
+            data = source.recv(65536)
+            while data:
+                due.put((time.monotonic() + delay, data))
+                data = source.recv(65536)
+        except OSError:
+            pass
+        due.put((time.monotonic() + delay, None))
+
+    def _deliver(self, conn, due, sink):
+        try:
+            while True:
+                at, data = due.get()
+                if at > time.monotonic():
+                    time.sleep(max(0, at - time.monotonic()))
+                if data is None:
+                    return
+                sink.sendall(data)
+        except OSError:
             pass
         finally:
-            sel.close()
             self._drop(conn)
 
     @staticmethod

@@ -30,7 +30,7 @@ REFUSALS = {
     "block": r"NI_BLOCK_VERSION|block (protocol )?version",
     "channels": r"NI_NO_COMMON_CHANNEL|no common channel",
     "wrong-id": r"\bID_MISMATCH|is not the dialed ID|dialed ID .* mismatch|Failed to authenticate",
-    "self": r"\bSELF\b|to ourselves|\bself\b",
+    "self": r"\bSELF\b|to ourselves|\bself\b|peer_is_self",
     "duplicate": r"DUPLICATE_ID|CROSSED|already connected|duplicate",
 }
 

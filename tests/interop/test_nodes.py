@@ -9,7 +9,7 @@ two ping intervals later, still lists the same two connections.
 import time
 import unittest
 
-from harness import STACKS, wait_until
+from harness import NETWORK, STACKS, wait_until
 from subject import PROFILES, STAND_IN, SubjectTest, Yard
 
 HOLD = 127  # seconds; a node pings every 60
@@ -50,13 +50,6 @@ class NodesTest(SubjectTest):
                 wait_until("%s is fed by %s and hears its echo" % (subject.name, node.name),
                            lambda: min(self.monitors(node, subject)) >= ROUND_STEP, 10, 0.2)
 
-        if not STAND_IN:
-            for node in nodes:
-                with self.subTest(probe=node.name):
-                    status, doc = Yard.probe(node.full_addr)
-                    self.assertEqual(status, 0, doc)
-                    self.assertEqual((doc["profile"], doc["id"]), (node.profile, node.id))
-
         started = time.monotonic()
         before = {k: self.monitors(n, self.of(n, k[1], dialed, dialer)) for n in nodes
                   for k in ((n.name, True), (n.name, False))}
@@ -74,6 +67,18 @@ class NodesTest(SubjectTest):
                     self.assertEqual(entry["connection_status"]["SendMonitor"]["Start"],
                                      born[node.name, outbound], "not the same connection any more")
                     self.check_traffic(node, subject, before[node.name, outbound])
+
+    def test_probe(self):
+        """`yard probe`, told nothing but the address, is accepted and its ping answered."""
+        self.yard_only("there is nothing to probe with")
+        nodes = [self.node(stack) for stack in STACKS]
+        for node in nodes:
+            node.wait_ready()
+            with self.subTest(node=node.name):
+                status, doc = Yard.probe(node.full_addr)
+                self.assertEqual(status, 0, doc)
+                self.assertEqual((doc["profile"], doc["id"]), (node.profile, node.id))
+                self.assertEqual(doc["node_info"]["network"], NETWORK)
 
     def of(self, node, outbound, dialed, dialer):
         return (dialed if outbound else dialer)[node.profile]

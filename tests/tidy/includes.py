@@ -18,7 +18,7 @@ LAYERS = {
     "reactors": (("base", "nodeinfo", "conn", "p2p"), ("protobuf-c",)),
     "p2p/ev": (("base", "nodeinfo", "conn", "p2p", "reactors"), ("ev", "ares", "system")),
     "cmd": (("base", "nodeinfo", "conn", "p2p", "reactors", "p2p/ev"),
-            ("toml++", "jansson", "microhttpd", "system", "c++")),
+            ("toml++", "jansson", "microhttpd", "sodium", "ev", "system", "c++")),
     "examples": (("base", "nodeinfo", "conn", "p2p", "reactors", "p2p/ev"), ("system",)),
     "tests": (None, None),
 }

@@ -39,7 +39,8 @@ OPENSSL = re.compile(
     r"(EVP_\w+|OSSL_PARAM_\w+|OPENSSL_cleanse|CRYPTO_(memcmp|free|clear_free)|HMAC\w*|RIPEMD160\w*"
     r"|SHA256\w*|OBJ_nid2sn|ERR_(clear_error|get_error|peek_error|error_string_n))$")
 # BIO_parse_hostserv splits text and gives memory of OpenSSL's allocator.
-OPENSSL_HOSTSERV = re.compile(r"(BIO_parse_hostserv|CRYPTO_free|ERR_(set_mark|pop_to_mark|clear_error))$")
+OPENSSL_HOSTSERV = re.compile(
+    r"(BIO_parse_hostserv|CRYPTO_free|ERR_(set_mark|pop_to_mark|clear_error))$")
 JANSSON = re.compile(
     r"(json_(?!load_file|dump_file|loadfd|dumpfd|loadf|dumpf|load_callback|dump_callback)\w+"
     r"|jansson_version_\w+)$")

@@ -69,68 +69,70 @@ static void run_op(sy_rd *rd, op what) {
 
 /* Each row is a read that fails; the position stays at its start and the error at the first one,
  * whatever is read afterwards. */
+static const struct {
+    const char *hex;
+    op what;
+    sy_err want;
+} failing_rows[] = {
+    {"", U8, SY_ERR_TRUNCATED},
+    {"", U32BE, SY_ERR_TRUNCATED},
+    {"010203", U32BE, SY_ERR_TRUNCATED},
+    {"", BYTES4, SY_ERR_TRUNCATED},
+    {"010203", BYTES4, SY_ERR_TRUNCATED},
+    {"", UVARINT, SY_ERR_TRUNCATED},
+    {"ff", UVARINT, SY_ERR_TRUNCATED},
+    {"ffffffffffffffffff02", UVARINT, SY_ERR_VARINT},
+    {"", LEN_BYTES, SY_ERR_TRUNCATED},
+    {"01", LEN_BYTES, SY_ERR_TRUNCATED},
+    {"04010203", LEN_BYTES, SY_ERR_TRUNCATED},
+    {"ffffffffffffffffff01 00", LEN_BYTES, SY_ERR_TRUNCATED},
+    {"feffffffffffffffff01 00", LEN_BYTES, SY_ERR_TRUNCATED},
+    {"ffffffffffffffffff7f 00", LEN_BYTES, SY_ERR_VARINT},
+    /* number 0 and above 2^29-1 */
+    {"00", FIELD, SY_ERR_FIELD_NUMBER},
+    {"02 00", FIELD, SY_ERR_FIELD_NUMBER},
+    {"03 00", FIELD, SY_ERR_FIELD_NUMBER},
+    {"8080808010 00", FIELD, SY_ERR_FIELD_NUMBER},
+    {"8280808010 00", FIELD, SY_ERR_FIELD_NUMBER},
+    {"f8ffffffffffffffff01 00", FIELD, SY_ERR_FIELD_NUMBER},
+    /* types 3, 4, 6, 7 */
+    {"0b", FIELD, SY_ERR_FIELD_TYPE},
+    {"0c", FIELD, SY_ERR_FIELD_TYPE},
+    {"0e00000000", FIELD, SY_ERR_FIELD_TYPE},
+    {"0f00000000", FIELD, SY_ERR_FIELD_TYPE},
+    /* broken keys and values */
+    {"80", FIELD, SY_ERR_TRUNCATED},
+    {"ffffffffffffffffff02", FIELD, SY_ERR_VARINT},
+    {"08", FIELD, SY_ERR_TRUNCATED},
+    {"08ff", FIELD, SY_ERR_TRUNCATED},
+    {"08ffffffffffffffffff02", FIELD, SY_ERR_VARINT},
+    {"09 01020304050607", FIELD, SY_ERR_TRUNCATED},
+    {"0d 010203", FIELD, SY_ERR_TRUNCATED},
+    {"0a", FIELD, SY_ERR_TRUNCATED},
+    {"0a 03 0102", FIELD, SY_ERR_TRUNCATED},
+    {"0a ffffffffffffffffff01 01", FIELD, SY_ERR_TRUNCATED},
+    {"0a ffffffffffffffffff03 01", FIELD, SY_ERR_VARINT},
+};
+
 Test(rd, failures_are_sticky_and_move_nothing) {
-    static const struct {
-        const char *hex;
-        op what;
-        sy_err want;
-    } rows[] = {
-        {"", U8, SY_ERR_TRUNCATED},
-        {"", U32BE, SY_ERR_TRUNCATED},
-        {"010203", U32BE, SY_ERR_TRUNCATED},
-        {"", BYTES4, SY_ERR_TRUNCATED},
-        {"010203", BYTES4, SY_ERR_TRUNCATED},
-        {"", UVARINT, SY_ERR_TRUNCATED},
-        {"ff", UVARINT, SY_ERR_TRUNCATED},
-        {"ffffffffffffffffff02", UVARINT, SY_ERR_VARINT},
-        {"", LEN_BYTES, SY_ERR_TRUNCATED},
-        {"01", LEN_BYTES, SY_ERR_TRUNCATED},
-        {"04010203", LEN_BYTES, SY_ERR_TRUNCATED},
-        {"ffffffffffffffffff01 00", LEN_BYTES, SY_ERR_TRUNCATED},
-        {"feffffffffffffffff01 00", LEN_BYTES, SY_ERR_TRUNCATED},
-        {"ffffffffffffffffff7f 00", LEN_BYTES, SY_ERR_VARINT},
-        /* number 0 and above 2^29-1 */
-        {"00", FIELD, SY_ERR_FIELD_NUMBER},
-        {"02 00", FIELD, SY_ERR_FIELD_NUMBER},
-        {"03 00", FIELD, SY_ERR_FIELD_NUMBER},
-        {"8080808010 00", FIELD, SY_ERR_FIELD_NUMBER},
-        {"8280808010 00", FIELD, SY_ERR_FIELD_NUMBER},
-        {"f8ffffffffffffffff01 00", FIELD, SY_ERR_FIELD_NUMBER},
-        /* types 3, 4, 6, 7 */
-        {"0b", FIELD, SY_ERR_FIELD_TYPE},
-        {"0c", FIELD, SY_ERR_FIELD_TYPE},
-        {"0e00000000", FIELD, SY_ERR_FIELD_TYPE},
-        {"0f00000000", FIELD, SY_ERR_FIELD_TYPE},
-        /* broken keys and values */
-        {"80", FIELD, SY_ERR_TRUNCATED},
-        {"ffffffffffffffffff02", FIELD, SY_ERR_VARINT},
-        {"08", FIELD, SY_ERR_TRUNCATED},
-        {"08ff", FIELD, SY_ERR_TRUNCATED},
-        {"08ffffffffffffffffff02", FIELD, SY_ERR_VARINT},
-        {"09 01020304050607", FIELD, SY_ERR_TRUNCATED},
-        {"0d 010203", FIELD, SY_ERR_TRUNCATED},
-        {"0a", FIELD, SY_ERR_TRUNCATED},
-        {"0a 03 0102", FIELD, SY_ERR_TRUNCATED},
-        {"0a ffffffffffffffffff01 01", FIELD, SY_ERR_TRUNCATED},
-        {"0a ffffffffffffffffff03 01", FIELD, SY_ERR_VARINT},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof failing_rows / sizeof failing_rows[0]; i++) {
         uint8_t bytes[32];
-        const size_t len = test_hex(rows[i].hex, bytes, sizeof bytes);
+        const size_t len = test_hex(failing_rows[i].hex, bytes, sizeof bytes);
         sy_rd rd;
         sy_rd_init(&rd, bytes, len);
 
-        run_op(&rd, rows[i].what);
+        run_op(&rd, failing_rows[i].what);
 
-        cr_expect_eq(rd.err, rows[i].want, "row %zu (%s): %s", i, rows[i].hex, sy_err_name(rd.err));
-        cr_expect_eq(sy_rd_left(&rd), len, "row %zu (%s)", i, rows[i].hex);
+        cr_expect_eq(rd.err, failing_rows[i].want, "row %zu (%s): %s", i, failing_rows[i].hex,
+                     sy_err_name(rd.err));
+        cr_expect_eq(sy_rd_left(&rd), len, "row %zu (%s)", i, failing_rows[i].hex);
         for (op next = U8; next <= FIELD; next++) {
             run_op(&rd, next);
         }
         cr_expect_eq(sy_rd_bytes(&rd, 0).len, 0);
-        cr_expect_eq(sy_rd_fail(&rd, SY_ERR_INVALID), rows[i].want, "row %zu", i);
-        cr_expect_eq(sy_rd_finish(&rd), rows[i].want, "row %zu", i);
-        cr_expect_eq(sy_rd_left(&rd), len, "row %zu (%s)", i, rows[i].hex);
+        cr_expect_eq(sy_rd_fail(&rd, SY_ERR_INVALID), failing_rows[i].want, "row %zu", i);
+        cr_expect_eq(sy_rd_finish(&rd), failing_rows[i].want, "row %zu", i);
+        cr_expect_eq(sy_rd_left(&rd), len, "row %zu (%s)", i, failing_rows[i].hex);
     }
 }
 

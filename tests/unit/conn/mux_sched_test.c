@@ -151,6 +151,31 @@ Test(mux_sched, weights_are_met_within_a_packet) {
     fix_close(&f);
 }
 
+/* SPEC-TEST MX-45 */
+/* A channel that was idle while another of its class sent 16 MiB gets its half from now on, no
+ * more. */
+Test(mux_sched, an_idle_channel_saves_nothing_up) {
+    fix_init(&f, SY_PACKET_PROTO, PAYLOAD);
+    const uint16_t busy = add(0, SY_CLASS_NORMAL, 5);
+    const uint16_t idle = add(1, SY_CLASS_NORMAL, 5);
+    fix_open(&f, FIX_BATCH_SHARED);
+    cr_assert_eq(fix_queue(&f, busy, 1, 2 * LONG), SY_SEND_QUEUED);
+    static uint8_t out[16384];
+    size_t len = 0;
+    for (int i = 0; i < 1024; i++) {
+        sy_mux_send(f.mux, out, sizeof out, &len, f.now);
+    }
+    cr_assert_eq(fix_queue(&f, idle, 1, LONG), SY_SEND_QUEUED);
+    for (int i = 0; i < 64; i++) {
+        sy_mux_send(f.mux, out, sizeof out, &len, f.now);
+    }
+    sy_mux_channel_stats stats;
+    sy_mux_get_channel_stats(f.mux, idle, &stats);
+    cr_assert_lt(stats.bytes_sent, 34 * 16384);
+    cr_assert_gt(stats.bytes_sent, 30 * 16384);
+    fix_close(&f);
+}
+
 /* SPEC-TEST MX-43 */
 Test(mux_sched, urgent_overtakes_within_one_packet) {
     for (sy_packet_codec codec = SY_PACKET_AMINO; codec <= SY_PACKET_PROTO; codec++) {

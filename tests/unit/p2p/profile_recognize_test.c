@@ -93,8 +93,7 @@ Test(profile_recognize, table) {
         sy_detail detail;
         sy_detail_clear(&detail);
 
-        const sy_err err =
-            sy_profile_recognize(allowed, count, bytes, len, &profile, &detail);
+        const sy_err err = sy_profile_recognize(allowed, count, bytes, len, &profile, &detail);
 
         if (r->profile == NULL) {
             cr_expect_eq(err, SY_ERR_PROFILE_UNKNOWN, "row %s", r->name);

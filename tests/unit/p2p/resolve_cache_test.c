@@ -84,6 +84,18 @@ Test(resolve_cache, look_ups_are_limited) {
     cr_expect_eq(sy_resolve_cache_ask(&cache, "n4", &answer, SY_SEC / 2), SY_RESOLVE_LIMITED);
 }
 
+/* SPEC-TEST SW-58: 32 at once, then 4 a second. */
+Test(resolve_cache, the_limits_that_the_switch_uses) {
+    char name[16];
+    sy_resolve_cache_init(&cache, 0, SY_RESOLVE_CACHE_RATE, SY_RESOLVE_CACHE_BURST, 0);
+    for (int i = 0; i < 32; i++) {
+        (void)snprintf(name, sizeof name, "n%d", i);
+        cr_expect_eq(sy_resolve_cache_ask(&cache, name, &answer, 0), SY_RESOLVE_START);
+    }
+    cr_expect_eq(sy_resolve_cache_ask(&cache, "m", &answer, 0), SY_RESOLVE_LIMITED);
+    cr_expect_eq(sy_resolve_cache_ready_at(&cache, 0), SY_SEC / 4);
+}
+
 /* 64 names; the least recently used one leaves, one that is being looked up never. */
 Test(resolve_cache, eviction) {
     char name[16];

@@ -19,9 +19,8 @@ const sy_profile *const fx_profiles[3] = {&sy_profile_tendermint, &sy_profile_co
 void fx_add(fx_bytes *bytes, const void *data, size_t len) {
     if (bytes->len + len > bytes->cap) {
         const size_t cap = 2 * (bytes->len + len);
-        uint8_t *grown = bytes->data == NULL
-                             ? sy_mem_zalloc(sy_mem_libc(), cap)
-                             : sy_mem_resize(sy_mem_libc(), bytes->data, cap);
+        uint8_t *grown = bytes->data == NULL ? sy_mem_zalloc(sy_mem_libc(), cap)
+                                             : sy_mem_resize(sy_mem_libc(), bytes->data, cap);
         cr_assert_not_null(grown);
         bytes->data = grown;
         bytes->cap = cap;
@@ -57,7 +56,7 @@ void fx_loop_init(fx_loop *loop) {
     test_mem_init(&loop->tm);
     sy_budget_init(&loop->budget, NULL, "node", SIZE_MAX);
     cr_assert_eq(sy_scratch_new(&loop->tm.mem, &loop->scratch), SY_OK);
-    cr_assert_eq(sy_mux_batch_new(&loop->tm.mem, NULL, &loop->batch), SY_OK);
+    cr_assert_eq(sy_mux_batch_new(&loop->tm.mem, &loop->budget, &loop->batch), SY_OK);
     sy_channel_set_init(&loop->channels, SY_PACKET_PAYLOAD_MAX);
     for (size_t i = 0; i < FX_CHANNELS; i++) {
         const sy_channel_desc desc = {.id = fx_channel_ids[i],
@@ -215,7 +214,9 @@ void fx_feed(fx_node *node, const void *data, size_t len) {
             break;
         }
     }
-    fx_add(&node->backlog, all.data + taken, all.len - taken);
+    if (taken < all.len) {
+        fx_add(&node->backlog, all.data + taken, all.len - taken);
+    }
     fx_free(&all);
 }
 
@@ -224,8 +225,7 @@ sy_err fx_pull(fx_node *node, fx_bytes *out) {
         uint8_t wire[SY_SCRATCH_WIRE_OUT_CAP];
         size_t len = 0;
         const bool wanted = sy_session_wants_send(node->session, node->loop->now);
-        const sy_err err =
-            sy_session_send(node->session, wire, sizeof wire, &len, node->loop->now);
+        const sy_err err = sy_session_send(node->session, wire, sizeof wire, &len, node->loop->now);
         if (err != SY_OK) {
             return err;
         }
@@ -288,8 +288,7 @@ static const sy_transport_ops *transport_of(const sy_profile *profile) {
 void fx_raw_init(fx_raw *raw, fx_loop *loop, const sy_profile *profile, uint8_t seed) {
     *raw = (fx_raw){.proven = false};
     fx_node_init(&raw->as, loop, profile, seed);
-    raw->transport =
-        (sy_transport){.ops = transport_of(profile), .scratch = loop->scratch};
+    raw->transport = (sy_transport){.ops = transport_of(profile), .scratch = loop->scratch};
     cr_assert_eq(raw->transport.ops->init(&raw->transport, &raw->as.config), SY_OK);
 }
 
@@ -304,9 +303,8 @@ static void raw_recv(fx_raw *raw, const fx_bytes *in) {
     while (taken < in->len) {
         sy_transport_event event;
         size_t used = 0;
-        const sy_err err =
-            raw->transport.ops->recv(&raw->transport, in->data + taken, in->len - taken, &used,
-                                     &event, &raw->as.detail);
+        const sy_err err = raw->transport.ops->recv(
+            &raw->transport, in->data + taken, in->len - taken, &used, &event, &raw->as.detail);
         cr_assert_eq(err, SY_OK, "%s", sy_err_name(err));
         raw->proven = raw->proven || event.kind == SY_TRANSPORT_PROVEN;
         taken += used;
@@ -337,12 +335,11 @@ void fx_raw_write(fx_raw *raw, const void *data, size_t len, size_t piece) {
         uint8_t wire[SY_SEALED_LEN];
         size_t cap = 0;
         size_t wire_len = 0;
-        uint8_t *plain =
-            raw->transport.ops->plain_area(&raw->transport, wire, sizeof wire, &cap);
+        uint8_t *plain = raw->transport.ops->plain_area(&raw->transport, wire, sizeof wire, &cap);
         cr_assert(n <= cap);
         memcpy(plain, bytes + at, n);
-        cr_assert_eq(
-            raw->transport.ops->emit(&raw->transport, n, wire, sizeof wire, &wire_len), SY_OK);
+        cr_assert_eq(raw->transport.ops->emit(&raw->transport, n, wire, sizeof wire, &wire_len),
+                     SY_OK);
         fx_add(&raw->out, wire, wire_len);
     }
 }
@@ -350,9 +347,8 @@ void fx_raw_write(fx_raw *raw, const void *data, size_t len, size_t piece) {
 void fx_raw_write_info(fx_raw *raw, size_t piece) {
     uint8_t body[SY_NODE_INFO_LEN_MAX];
     size_t len = 0;
-    cr_assert_eq(sy_node_info_encode(raw->as.profile->codec, &raw->as.info, body, sizeof body,
-                                     &len),
-                 SY_OK);
+    cr_assert_eq(
+        sy_node_info_encode(raw->as.profile->codec, &raw->as.info, body, sizeof body, &len), SY_OK);
     fx_bytes all = {.data = NULL};
     fx_add_prefixed(&all, body, len);
     fx_raw_write(raw, all.data, all.len, piece);

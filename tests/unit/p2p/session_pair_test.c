@@ -267,9 +267,9 @@ Test(session_pair, first_bytes_are_recognised) {
         cr_assert_eq(fx_pull(&a, &sent), SY_OK);
         cr_assert_geq(sent.len, SY_RECOGNIZE_MAX);
         const sy_profile *profile = NULL;
-        cr_expect_eq(sy_profile_recognize(fx_profiles, 3, sent.data, SY_RECOGNIZE_MAX, &profile,
-                                          NULL),
-                     SY_OK);
+        cr_expect_eq(
+            sy_profile_recognize(fx_profiles, 3, sent.data, SY_RECOGNIZE_MAX, &profile, NULL),
+            SY_OK);
         cr_expect_eq(profile, fx_profiles[p]);
         fx_free(&sent);
         fx_node_fini(&a);

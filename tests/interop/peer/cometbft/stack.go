@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	cmtcfg "github.com/cometbft/cometbft/config"
@@ -25,6 +26,9 @@ type cmtStack struct {
 	key       *p2p.NodeKey
 	transport *p2p.MultiplexTransport
 	sw        *p2p.Switch
+
+	mu   sync.Mutex
+	live map[p2p.Peer]bool // added to the reactor and not removed since
 }
 
 func newStack(cfg *config) (stack, error) {
@@ -32,7 +36,8 @@ func newStack(cfg *config) (stack, error) {
 	if cfg.keySeed != nil {
 		priv = cmted25519.PrivKey(ed25519.NewKeyFromSeed(cfg.keySeed))
 	}
-	s := &cmtStack{cfg: cfg, key: &p2p.NodeKey{PrivKey: priv}, p2pCfg: cmtcfg.DefaultP2PConfig()}
+	s := &cmtStack{cfg: cfg, key: &p2p.NodeKey{PrivKey: priv}, p2pCfg: cmtcfg.DefaultP2PConfig(),
+		live: map[p2p.Peer]bool{}}
 	s.p2pCfg.AllowDuplicateIP = cfg.allowDupIP
 	s.p2pCfg.AddrBookStrict = false
 	if cfg.flushMS >= 0 {
@@ -147,13 +152,22 @@ func (s *cmtStack) dial(text string, _ bool) error {
 	return s.sw.DialPeerWithAddress(addr)
 }
 
+// peer finds a peer also when the switch has lost it: of two connections that pass the duplicate
+// check at the same moment, the second one's removal, which goes by ID, drops the first from the
+// set while that one runs on.
 func (s *cmtStack) peer(id string) (p2p.Peer, error) {
 	// Get returns an interface that may hold a nil pointer, so ask Has first.
-	if !s.sw.Peers().Has(p2p.ID(id)) {
-		return nil, errNoPeer
+	if s.sw.Peers().Has(p2p.ID(id)) {
+		if p := s.sw.Peers().Get(p2p.ID(id)); p != nil {
+			return p, nil
+		}
 	}
-	if p := s.sw.Peers().Get(p2p.ID(id)); p != nil {
-		return p, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.live {
+		if string(p.ID()) == id && p.IsRunning() {
+			return p, nil
+		}
 	}
 	return nil, errNoPeer
 }
@@ -185,8 +199,10 @@ func (s *cmtStack) peers() []string {
 }
 
 func (s *cmtStack) running() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	n := 0
-	for _, p := range listPeers(s.sw.Peers()) {
+	for p := range s.live {
 		if p.IsRunning() {
 			n++
 		}
@@ -244,6 +260,9 @@ func (r *cmtReactor) GetChannels() []*conn.ChannelDescriptor {
 }
 
 func (r *cmtReactor) AddPeer(p p2p.Peer) {
+	r.stack.mu.Lock()
+	r.stack.live[p] = true
+	r.stack.mu.Unlock()
 	info := p.NodeInfo().(p2p.DefaultNodeInfo)
 	emit("peer_added", kv{"id", string(p.ID())}, kv{"outbound", strconv.FormatBool(p.IsOutbound())},
 		kv{"channels", fmt.Sprintf("%x", []byte(info.Channels))}, kv{"version", info.Version},
@@ -254,6 +273,9 @@ func (r *cmtReactor) AddPeer(p p2p.Peer) {
 }
 
 func (r *cmtReactor) RemovePeer(p p2p.Peer, reason any) {
+	r.stack.mu.Lock()
+	delete(r.stack.live, p)
+	r.stack.mu.Unlock()
 	emitRemoved(string(p.ID()), reason)
 }
 

@@ -83,8 +83,8 @@ type stack interface {
 	send(peerID string, channel byte, payload []byte, try bool) error
 	// peers lists the IDs in the switch's peer set.
 	peers() []string
-	// running counts the peers whose connection runs, in the set or not: a v0.22.8 switch can
-	// lose one from its set and go on talking to it.
+	// running counts the peers whose connection runs, in the set or not: a switch can lose one
+	// from its set and go on talking to it.
 	running() int
 	disconnect(id string) error
 }

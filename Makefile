@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# The short way to everything; CMake does the work (CMakePresets.json).
+.DEFAULT_GOAL := build
+.PHONY: deps build-deps build demo check interop clean help
+
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+help:
+	@echo "make build    the release programs, in build/bin/"
+	@echo "make demo     a network of four nodes before your eyes"
+	@echo "make check    every test layer, with sanitizers"
+	@echo "make interop  only the tests against real peers (needs Go 1.23)"
+	@echo "make deps     what building and testing needs (apt-get)"
+	@echo "make clean    removes build/"
+
+deps:
+	@scripts/deps.sh
+
+build-deps:
+	@scripts/deps.sh build
+
+build: build-deps
+	@cmake --preset release >/dev/null
+	@cmake --build build/release -j $(JOBS)
+	@mkdir -p build/bin && ln -sfn ../release/bin/yard build/bin/yard
+	@echo "build/bin/yard is ready"
+
+demo: build
+	@python3 scripts/demo.py
+
+check:
+	@scripts/check.sh
+
+interop: build
+	@python3 tests/interop/run.py
+
+clean:
+	rm -rf build

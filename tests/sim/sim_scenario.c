@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Programs of scenarios: arguments, seeds, and what is printed when something fails. */
+#include "tests/sim/sim_scenario.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <switchyard/assert.h>
+
+#include "tests/sim/sim_internal.h"
+
+static struct {
+    const char *program;
+    const char *scenario;
+    uint64_t seed;
+    FILE *trace;
+    char last_hash[SIM_HASH_CAP];
+    crypto_hash_sha256_state all;
+} run = {.program = "?", .scenario = "?"};
+
+FILE *sim_trace_file(void) {
+    return run.trace;
+}
+
+void sim_note_seed(uint64_t seed) {
+    run.seed = seed;
+}
+
+void sim_note_hash(const char hash[SIM_HASH_CAP]) {
+    memcpy(run.last_hash, hash, SIM_HASH_CAP);
+    (void)crypto_hash_sha256_update(&run.all, (const unsigned char *)hash, SIM_HASH_CAP);
+}
+
+const char *sim_last_hash(void) {
+    return run.last_hash;
+}
+
+static void show_replay(void) {
+    if (run.trace != NULL) {
+        (void)fflush(run.trace);
+    }
+    (void)fprintf(stderr, "the last lines of the trace:\n");
+    sim_trace_show_tail(stderr);
+    (void)fprintf(stderr, "seed %llu; replay: %s --only %s --seed %llu --trace -\n",
+                  (unsigned long long)run.seed, run.program, run.scenario,
+                  (unsigned long long)run.seed);
+}
+
+void sim_fail(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    (void)fprintf(stderr, "FAILED %s: ", run.scenario);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+    show_replay();
+    abort();
+}
+
+static void on_assert(const char *kind, const char *condition, const char *file, int line) {
+    sim_fail("%s:%d: %s failed: %s", file, line, kind, condition);
+}
+
+typedef struct options {
+    const char *only;
+    uint64_t seed;
+    bool has_seed;
+    unsigned seeds;
+} options;
+
+static bool parse_number(const char *text, uint64_t *ret_value) {
+    char *end = NULL;
+    const unsigned long long value = strtoull(text, &end, 10);
+    if (end == text || *end != '\0') {
+        return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+static bool parse_option(const char *name, const char *value, options *opts) {
+    uint64_t number = 0;
+    if (strcmp(name, "--only") == 0) {
+        opts->only = value;
+        return true;
+    }
+    if (strcmp(name, "--trace") == 0) {
+        run.trace = strcmp(value, "-") == 0 ? stdout : fopen(value, "w");
+        return run.trace != NULL;
+    }
+    if (!parse_number(value, &number)) {
+        return false;
+    }
+    if (strcmp(name, "--seed") == 0) {
+        opts->seed = number;
+        opts->has_seed = true;
+        return true;
+    }
+    if (strcmp(name, "--seeds") == 0) {
+        opts->seeds = (unsigned)number;
+        return true;
+    }
+    return false;
+}
+
+static bool parse_arguments(int argc, char **argv, options *opts) {
+    const char *seed = getenv("SY_SEED");
+    if (seed != NULL && !parse_option("--seed", seed, opts)) {
+        return false;
+    }
+    for (int i = 1; i < argc; i += 2) {
+        if (i + 1 == argc || !parse_option(argv[i], argv[i + 1], opts)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void run_scenario(const sim_scenario *scenario, const options *opts) {
+    unsigned seeds = opts->seeds != 0 ? opts->seeds : scenario->seeds;
+    const clock_t began = clock();
+    run.scenario = scenario->name;
+    (void)crypto_hash_sha256_init(&run.all);
+    if (seeds == 0 || opts->has_seed) {
+        seeds = 1;
+    }
+    for (unsigned i = 0; i < seeds; i++) {
+        run.seed = opts->has_seed ? opts->seed : i + 1;
+        scenario->run(run.seed);
+    }
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    char hex[2 * 8 + 1];
+    (void)crypto_hash_sha256_final(&run.all, hash);
+    (void)sodium_bin2hex(hex, sizeof hex, hash, 8);
+    (void)fprintf(stderr, "ok %-28s %4u seed%s %6.2f s  trace=%s\n", scenario->name, seeds,
+                  seeds == 1 ? " " : "s", (double)(clock() - began) / CLOCKS_PER_SEC, hex);
+}
+
+int sim_main(int argc, char **argv, const sim_scenario *scenarios, size_t count) {
+    options opts = {0};
+    bool found = false;
+
+    run.program = argv[0];
+    if (!parse_arguments(argc, argv, &opts)) {
+        (void)fprintf(stderr, "usage: %s [--only NAME] [--seed S] [--seeds N] [--trace FILE|-]\n",
+                      argv[0]);
+        return 2;
+    }
+    sy_assert_set_handler(on_assert);
+    for (size_t i = 0; i < count; i++) {
+        if (opts.only == NULL || strcmp(opts.only, scenarios[i].name) == 0) {
+            run_scenario(&scenarios[i], &opts);
+            found = true;
+        }
+    }
+    if (run.trace != NULL && run.trace != stdout) {
+        (void)fclose(run.trace);
+    }
+    if (!found) {
+        (void)fprintf(stderr, "no scenario %s\n", opts.only);
+        return 2;
+    }
+    return 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A program of scenarios: runs each with its seeds; a failure prints how to replay it.
+ *
+ *     program [--only NAME] [--seed S] [--seeds N] [--trace FILE|-]
+ *
+ * SY_SEED in the environment does what --seed does.  For each scenario a line is printed that ends
+ * with trace=<hex>, the same in every run with the same seeds. */
+#ifndef SY_TESTS_SIM_SCENARIO_H
+#define SY_TESTS_SIM_SCENARIO_H
+
+#include "tests/sim/sim.h"
+
+typedef struct sim_scenario {
+    const char *name;
+    void (*run)(uint64_t seed);
+    unsigned seeds; /* 1..seeds are run; 0: one run with seed 1 */
+} sim_scenario;
+
+int sim_main(int argc, char **argv, const sim_scenario *scenarios, size_t count);
+
+/* What --trace asked for, for sim_options.trace; sim_options_default sets it. */
+FILE *sim_trace_file(void);
+
+/* What stands in the replay command. */
+void sim_note_seed(uint64_t seed);
+
+/* sim_net_del leaves the hash of the finished run here; the hash over all runs of a scenario stands
+ * at the end of its line. */
+void sim_note_hash(const char hash[SIM_HASH_CAP]);
+const char *sim_last_hash(void);
+
+#endif
