@@ -155,7 +155,7 @@ static void crowd_init(crowd *c, sim_net *net, size_t count, size_t target) {
     finder_init(&c->seed, net, "seed", 8);
     c->seed.seed_mode = true;
     for (size_t i = 0; i < count; i++) {
-        char name[8];
+        char name[32];
         (void)snprintf(name, sizeof name, "n%zu", i);
         finder_init(&c->nodes[i], net, name, target);
         finder_seed(&c->nodes[i], &c->seed);
@@ -281,8 +281,8 @@ static void outbound_peers_are_diverse(uint64_t seed) {
     finder_init(&f, net, "f", 6);
     sim_start(f.node);
     for (size_t i = 0; i < 9; i++) {
-        char name[8];
-        char ip[24];
+        char name[32];
+        char ip[64];
         (void)snprintf(name, sizeof name, "o%zu", i);
         /* o0..o5 share 20.0/16, o6, o7, o8 are alone. */
         (void)snprintf(ip, sizeof ip, "20.%zu.%zu.1", i < 6 ? 0 : i, i);
@@ -410,9 +410,9 @@ static void rules_are_kept(uint64_t seed) {
          false, 0},
         {"unknown message", TEXT("\x01\x02\x03\x04"), false, 1, true, 0},
         {"empty message", TEXT(""), false, 1, true, 0},
-        {"request", TEXT("\x72\x3a\x31\xcd"), false, 1, false, 0},
-        {"three requests", TEXT("\x72\x3a\x31\xcd"), false, 3, false, 0},
-        {"fifty requests", TEXT("\x72\x3a\x31\xcd"), false, 50, false, 0},
+        {"request", TEXT("\x72\x3a\x31\xcd"), false, 1, false, 1},
+        {"three requests", TEXT("\x72\x3a\x31\xcd"), false, 3, false, 1},
+        {"fifty requests", TEXT("\x72\x3a\x31\xcd"), false, 50, false, 1},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         sim_options options;
@@ -428,7 +428,8 @@ static void rules_are_kept(uint64_t seed) {
         p.on_request = rows[i].on_request;
         sim_start(f.node);
         sim_start(p.node);
-        sim_dial(f.node, p.node, SY_DIAL_ONCE);
+        /* Whom we dial we ask at once; who dials us is put into the book. */
+        sim_dial(p.on_request ? f.node : p.node, p.on_request ? p.node : f.node, SY_DIAL_ONCE);
         sim_run_for(net, 20 * SY_SEC);
         const bool connected = sim_has_peer(f.node, p.node);
         if (connected == rows[i].stops) {
@@ -516,7 +517,9 @@ static void seed_answers_once(uint64_t seed) {
         sim_expect_eq(sim_has_peer(p.node, f.node), asks == 0);
         sim_expect_eq(p.lists, asks == 0 ? 0 : 1);
         if (asks > 0) {
-            sim_expect_eq(p.last_len, 4 + 230 * (2 + 2 + 40 + 2 + 16 + 2));
+            /* The visitor's own address may be among them, with a port of three bytes. */
+            const size_t len = 4 + 230 * (2 + 2 + 40 + 2 + 16 + 2);
+            sim_expect(p.last_len == len || p.last_len == len + 2);
             sim_expect_eq(sim_count_ends(p.node, SY_STAGE_OPEN, SY_ERR_REMOTE_CLOSED), 1);
         }
         sim_run_for(net, 61 * SY_SEC);
