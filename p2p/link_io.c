@@ -116,16 +116,16 @@ static void recognize(sy_peer *link, const uint8_t *data, size_t len) {
     sy_detail detail;
     sy_detail_clear(&detail);
 
-    size_t used = 0;
-    while (profile == NULL && used < len) {
-        SY_ASSERT(link->hello_len < sizeof link->hello);
-        link->hello[link->hello_len++] = data[used++];
-        const sy_err err = sy_profile_recognize(allowed, allowed_count, link->hello,
+    /* All that fits is shown at once, so that a refusal can say more than one byte. */
+    const size_t room = sizeof link->hello - link->hello_len;
+    const size_t used = len < room ? len : room;
+    memcpy(link->hello + link->hello_len, data, used);
+    link->hello_len = (uint8_t)(link->hello_len + used);
+    const sy_err unknown = sy_profile_recognize(allowed, allowed_count, link->hello,
                                                 link->hello_len, &profile, &detail);
-        if (err != SY_OK) {
-            sy_link_end(link, err, &detail);
-            return;
-        }
+    if (unknown != SY_OK) {
+        sy_link_end(link, unknown, &detail);
+        return;
     }
     if (profile == NULL) {
         return;
@@ -195,7 +195,7 @@ void sy_link_on_all_read(sy_peer *link) {
         sy_link_end(link, SY_ERR_SUB_FRAME, &detail);
         return;
     }
-    /* SPEC ER-08: the wire has no goodbye; how far it came is all that can be said. */
+    /* SPEC ER-08 ER-09: the wire has no goodbye; how far it came is all that can be said. */
     sy_detail_set(&detail, "closed by the remote during %s, after %llu bytes",
                   sy_stage_name(sy_link_stage(link)), (unsigned long long)link->bytes_received);
     sy_link_end(link, SY_ERR_REMOTE_CLOSED, &detail);

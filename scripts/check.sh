@@ -86,29 +86,31 @@ build_clang() {
 
 # Exit status 77 of the runner: no Go, nothing was run.
 run_interop() {
-    local begun=$SECONDS log=$reports/interop.log status last
+    local begun=$SECONDS log=$reports/interop.log status
     echo "== interop"
     SY_YARD=$PWD/build/asan/bin/yard SY_INTEROP_SCALE=${SY_INTEROP_SCALE:-2} \
         python3 tests/interop/run.py 2>&1 | tee "$log"
     status=${PIPESTATUS[0]}
     if [ "$status" -eq 77 ]; then
         row interop 0 0 1 $((SECONDS - begun))
-        while read -r line; do
-            notes+=("$line")
-        done < <(grep '^interop: ' "$log")
-        return
-    fi
-    last=$(tail -n 1 "$log")
-    if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
-        row interop "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}" \
-            $((SECONDS - begun))
     else
-        notes+=("failed: interop: it ended with status $status")
-        row interop 0 1 0 $((SECONDS - begun))
+        count_interop "$log" "$status" $((SECONDS - begun))
     fi
     while read -r line; do
         notes+=("$line")
-    done < <(grep -E '^(failed|skipped): ' "$log")
+    done < <(grep -E '^(interop|failed|skipped): ' "$log")
+}
+
+# count_interop LOG STATUS SECONDS: the counts that the runner ends with.
+count_interop() {
+    local last
+    last=$(tail -n 1 "$1")
+    if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+        row interop "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}" "$3"
+    else
+        notes+=("failed: interop: it ended with status $2")
+        row interop 0 1 0 "$3"
+    fi
 }
 
 mkdir -p "$reports"

@@ -43,6 +43,7 @@ class Probe(YardTest):
             self.assertGreaterEqual(step["ms"], 0)
         return document
 
+    # SPEC-TEST NI-17 NI-18 NI-19 NI-20
     def test_learns_and_is_accepted(self):
         node = self.node("--echo_channels", "[0x21, 0x30]", "--moniker", "probed one")
         for profile in ("auto", "cometbft", "tendermint"):
