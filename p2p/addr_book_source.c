@@ -21,7 +21,7 @@ static bool is_valid(const sy_net_addr *addr) {
              memcmp(addr->endpoint.ip + 12, broadcast, sizeof broadcast) == 0);
 }
 
-/* SPEC BOOK-08: in this order; KNOWN stands for "no objection". */
+/* SPEC BOOK-08 BOOK-09 PEX-13: in this order; KNOWN stands for "no objection". */
 static sy_addr_verdict objection(const sy_addr_book *book, const sy_addr_news *news, int64_t now) {
     const sy_net_addr *addr = &news->addr;
     if (!is_valid(addr)) {

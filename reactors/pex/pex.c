@@ -13,6 +13,7 @@
 #define SAMPLE_EVENLY 200 /* no preference between tested and untested ones */
 #define SEED_BIAS     30  /* SPEC SEED-02: percent of untested ones in a seed's answer */
 #define ASK_JITTER    (2 * SY_SEC)
+#define STAY_MIN      (2 * SY_MIN) /* a peer that leaves earlier rests */
 
 /* ---- Time and chance ---------------------------------------------------------------------------
  */
@@ -198,6 +199,7 @@ static void on_receive(void *reactor, sy_peer *peer, void *state, sy_channel cha
     sy_detail detail;
     (void)channel;
     sy_detail_clear(&detail);
+    /* SPEC PEX-17: the whole message is judged before anything of it is used. */
     const sy_err err = sy_pex_decode(encoding_of(peer), data, len, &pex->message, &detail);
     if (err != SY_OK) { /* SPEC PEX-15 */
         sy_detail text;
@@ -334,6 +336,9 @@ static void on_peer_added(void *reactor, sy_peer *peer, void *state, sy_time now
     set_leave(pex, peer, entry, now);
     entry->counts = strcmp(sy_peer_class_text(peer), "outbound") == 0 &&
                     !(entry->was_dialed && entry->purpose == PEX_DIAL_SEED);
+    if (entry->counts) {
+        pex->alone_pause = pex->config.ensure_period;
+    }
     const bool visit = entry->was_dialed && entry->purpose >= PEX_DIAL_SEED;
     if (visit || source->ops->wants_more(source->source)) { /* SPEC PEX-10 */
         (void)pex_ask(pex, peer, entry, now);
@@ -361,7 +366,6 @@ static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_
                             sy_time now) {
     sy_pex *pex = reactor;
     pex_peer *entry = state;
-    (void)peer;
     if (reason->code == SY_ERR_SHUTDOWN && !pex->anchors_kept) {
         pex->anchors_kept = true;
         if (!pex->config.seed_mode) {
@@ -369,6 +373,9 @@ static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_
         }
     }
     unlink_peer(pex, entry);
+    if (entry->counts && sy_time_since(now, sy_peer_since(peer)) < STAY_MIN) {
+        pex_let_rest(pex, &entry->remote.id, now);
+    }
     if (sy_peer_is_outbound(peer) || pex->peer_count == 0) {
         pex_ensure_soon(pex, 2 * SY_SEC, now);
     }
@@ -439,6 +446,8 @@ static sy_err on_start(void *reactor, sy_switch *sw, const sy_channel *channels,
     pex->ensure_at = now;
     pex->save_at = sy_time_after(now, pex->config.save_period);
     pex->seeds_at = now;
+    pex->alone_at = now;
+    pex->alone_pause = pex->config.ensure_period;
     const bool feels = pex->config.feeler_period > 0 && !pex->config.seed_mode;
     pex->feeler_at = feels ? sy_time_after(now, pex->config.feeler_period) : SY_NEVER;
     return SY_OK;

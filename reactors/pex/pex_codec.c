@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SPEC PEX-01 PEX-02 PEX-03 PEX-04 PEX-05 PEX-06 PEX-07 */
+/* SPEC PEX-01 PEX-02 PEX-03 PEX-04 PEX-05 PEX-06 PEX-07 PEX-08 PEX-09 */
 #include "reactors/pex/pex_codec.h"
 
 #include <string.h>

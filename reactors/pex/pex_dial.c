@@ -100,6 +100,38 @@ bool pex_is_free(sy_pex *pex, const sy_net_addr *addr) {
     return pex_dial_find(pex, &addr->id) == NULL && !pex_is_connected(pex, &addr->id);
 }
 
+/* ---- Peers that do not stay --------------------------------------------------------------------
+ */
+
+/* SPEC PEX-33: a minute, then twice as long each time, at most an hour. */
+void pex_let_rest(sy_pex *pex, const sy_node_id *id, sy_time now) {
+    pex_rest *slot = &pex->rests[0];
+    for (size_t i = 0; i < PEX_RESTS_MAX; i++) {
+        pex_rest *rest = &pex->rests[i];
+        if (rest->times > 0 && sy_node_id_equal(&rest->id, id)) {
+            slot = rest;
+            break;
+        }
+        if (rest->until < slot->until) {
+            slot = rest;
+        }
+    }
+    const bool known = slot->times > 0 && sy_node_id_equal(&slot->id, id);
+    const unsigned times = known ? slot->times : 0;
+    const sy_duration pause = times < 6 ? SY_MIN << times : SY_HOUR;
+    *slot = (pex_rest){*id, sy_time_after(now, pause), times + 1};
+}
+
+static bool is_resting(const sy_pex *pex, const sy_node_id *id) {
+    for (size_t i = 0; i < PEX_RESTS_MAX; i++) {
+        const pex_rest *rest = &pex->rests[i];
+        if (rest->times > 0 && pex->now < rest->until && sy_node_id_equal(&rest->id, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- The outbound target -----------------------------------------------------------------------
  */
 
@@ -118,15 +150,17 @@ static bool group_is_taken(const sy_pex *pex, uint64_t group) {
     return false;
 }
 
+/* SPEC PEX-34: a seed does not keep its visitors. */
 static bool allow_free(void *user, const sy_net_addr *addr) {
-    return pex_is_free(user, addr);
+    sy_pex *pex = user;
+    return pex_is_free(pex, addr) && !is_resting(pex, &addr->id) && !pex_is_seed(pex, &addr->id);
 }
 
 static bool allow_diverse(void *user, const sy_net_addr *addr) {
     sy_pex *pex = user;
     const sy_addr_source *source = &pex->config.source;
     return !group_is_taken(pex, source->ops->group(source->source, &addr->endpoint)) &&
-           pex_is_free(pex, addr);
+           allow_free(pex, addr);
 }
 
 static size_t count_outbound(const sy_pex *pex) {
@@ -193,6 +227,7 @@ static void ask_someone(sy_pex *pex, sy_time now) {
 void pex_ensure(sy_pex *pex, sy_time now) {
     const sy_addr_source *source = &pex->config.source;
     pex->ensure_at = sy_time_after(now, pex->config.ensure_period);
+    pex->now = now;
     pex_expire_dials(pex, now);
     size_t outbound = count_outbound(pex);
     const size_t target = pex->config.max_outbound;
@@ -210,7 +245,7 @@ void pex_ensure(sy_pex *pex, sy_time now) {
         ask_someone(pex, now);
     }
     const bool alone = pex->peer_count == 0 && pex->dial_count == 0;
-    if (alone || (outbound < target && !found && now >= pex->seeds_at)) {
+    if ((alone && now >= pex->alone_at) || (outbound < target && !found && now >= pex->seeds_at)) {
         (void)pex_try_seeds(pex, now);
     }
 }
@@ -221,6 +256,7 @@ void pex_feel(sy_pex *pex, sy_time now) {
     const sy_addr_query query = {.new_bias = 100, .allow = allow_free, .user = pex};
     const sy_duration period = pex->config.feeler_period;
     sy_net_addr addr;
+    pex->now = now;
     pex->feeler_at = sy_time_after(now, period / 2 + pex_jitter(pex, period));
     if (count_outbound(pex) >= pex->config.max_outbound &&
         source->ops->pick_test(source->source, &query, &addr, pex_wall(pex, now)) &&
@@ -265,6 +301,8 @@ bool pex_try_seeds(sy_pex *pex, sy_time now) {
         return false;
     }
     pex->seeds_at = sy_time_after(now, SEED_PAUSE);
+    pex->alone_at = sy_time_after(now, pex->alone_pause);
+    pex->alone_pause = pex->alone_pause < SEED_PAUSE / 2 ? 2 * pex->alone_pause : SEED_PAUSE;
     shuffle_seeds(pex);
     return dial_next_seed(pex, now);
 }

@@ -43,6 +43,15 @@ typedef struct pex_dial {
     sy_time since;
 } pex_dial;
 
+/* A peer that left soon after we had dialed it: a seed, or one that is full. */
+typedef struct pex_rest {
+    sy_node_id id;
+    sy_time until;
+    unsigned times; /* in a row; 0: unused */
+} pex_rest;
+
+#define PEX_RESTS_MAX 64
+
 /* What the switch keeps for us per peer; linked while it is in the set. */
 typedef struct pex_peer {
     sy_peer_ref ref;
@@ -84,9 +93,12 @@ struct sy_pex {
     size_t peer_count;
     pex_dial dials[SY_PEX_DIALING_MAX];
     size_t dial_count;
+    pex_rest rests[PEX_RESTS_MAX];
     uint8_t seed_order[SY_PEX_SEEDS_MAX];
     size_t seed_next; /* of seed_order; seed_count: none is being tried */
     sy_time seeds_at; /* they may be tried again */
+    sy_time alone_at; /* the same while there is no peer at all */
+    sy_duration alone_pause;
     bool anchors_done;
     bool anchors_kept; /* at the shutdown */
 
@@ -100,6 +112,7 @@ struct sy_pex {
     bool useful; /* some learned address was taken */
     bool said_strict;
     sy_pex_counts counts;
+    sy_time now; /* of the round of choices that is under way */
 
     sy_pex_message message; /* being decoded */
     sy_net_addr sample[SY_ADDR_SAMPLE_MAX];
@@ -126,6 +139,7 @@ void pex_dial_failed(sy_pex *pex, const sy_addr *addr, const sy_reason *reason, 
 void pex_ensure(sy_pex *pex, sy_time now);
 void pex_feel(sy_pex *pex, sy_time now);
 bool pex_try_seeds(sy_pex *pex, sy_time now);
+void pex_let_rest(sy_pex *pex, const sy_node_id *id, sy_time now);
 void pex_expire_dials(sy_pex *pex, sy_time now);
 
 /* pex_seed.c */

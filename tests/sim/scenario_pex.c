@@ -388,32 +388,55 @@ static void puppet_says(puppet *p, const char *bytes, size_t len) {
 #define GOOD    LIST "\x0a\x34\x0a\x28" ID_TEXT "\x12\x04\x05\x06\x07\x08\x18\xa0\xd0\x01"
 #define TEXT(s) (s), sizeof(s) - 1
 
+typedef struct rule {
+    const char *name;
+    const char *bytes;
+    size_t len;
+    bool on_request;
+    unsigned times;
+    bool stops;
+    size_t known; /* addresses in the book afterwards */
+} rule;
+
+static const rule rows[] = {
+    {"answer", TEXT(GOOD), true, 1, false, 1},
+    {"answer nobody asked for", TEXT(GOOD), false, 1, true, 0},
+    {"two answers", TEXT(GOOD), true, 2, true, 1},
+    {"empty answer", TEXT(LIST), true, 1, false, 0},
+    {"nil address", TEXT(LIST "\x0a\x00"), true, 1, true, 0},
+    {"ID that is none", TEXT(LIST "\x0a\x0a\x0a\x01x\x12\x04\x05\x06\x07\x08\x18\x01"), true, 1,
+     true, 0},
+    {"malformed ID", TEXT(LIST "\x0a\x0b\x0a\x01x\x12\x04\x05\x06\x07\x08\x18\x01"), true, 1, false,
+     0},
+    {"unknown message", TEXT("\x01\x02\x03\x04"), false, 1, true, 0},
+    {"empty message", TEXT(""), false, 1, true, 0},
+    {"request", TEXT("\x72\x3a\x31\xcd"), false, 1, false, 1},
+    {"three requests", TEXT("\x72\x3a\x31\xcd"), false, 3, false, 1},
+    {"fifty requests", TEXT("\x72\x3a\x31\xcd"), false, 50, false, 1},
+};
+
+static void check_rule(const finder *f, const puppet *p, const rule *row) {
+    const bool connected = sim_has_peer(f->node, p->node);
+    if (connected == row->stops) {
+        sim_fail("%s: connected=%d", row->name, connected);
+    }
+    const sy_pex_counts counts = counts_of(f);
+    sim_expect_eq(counts.stopped, row->stops ? 1 : 0);
+    if (row->stops) {
+        sim_expect_eq(sim_count_ends(f->node, SY_STAGE_OPEN, SY_ERR_REACTOR_CAUSE), 1);
+    }
+    if (book_size(f) != row->known) {
+        sim_fail("%s: %zu addresses", row->name, book_size(f));
+    }
+    if (row->times > 4 && !row->stops) { /* SPEC-TEST PEX-14 */
+        sim_expect_eq(counts.requests_in, row->times);
+        sim_expect(p->lists >= 4 && p->lists <= 6);
+        sim_expect_eq(counts.requests_early, row->times - p->lists);
+    }
+}
+
 /* SPEC-TEST PEX-15 PEX-16 PEX-17: what stops a peer and what does not, each beside its twin. */
 static void rules_are_kept(uint64_t seed) {
-    static const struct {
-        const char *name;
-        const char *bytes;
-        size_t len;
-        bool on_request;
-        unsigned times;
-        bool stops;
-        size_t known; /* addresses in the book afterwards */
-    } rows[] = {
-        {"answer", TEXT(GOOD), true, 1, false, 1},
-        {"answer nobody asked for", TEXT(GOOD), false, 1, true, 0},
-        {"two answers", TEXT(GOOD), true, 2, true, 1},
-        {"empty answer", TEXT(LIST), true, 1, false, 0},
-        {"nil address", TEXT(LIST "\x0a\x00"), true, 1, true, 0},
-        {"ID that is none", TEXT(LIST "\x0a\x0a\x0a\x01x\x12\x04\x05\x06\x07\x08\x18\x01"), true, 1,
-         true, 0},
-        {"malformed ID", TEXT(LIST "\x0a\x0b\x0a\x01x\x12\x04\x05\x06\x07\x08\x18\x01"), true, 1,
-         false, 0},
-        {"unknown message", TEXT("\x01\x02\x03\x04"), false, 1, true, 0},
-        {"empty message", TEXT(""), false, 1, true, 0},
-        {"request", TEXT("\x72\x3a\x31\xcd"), false, 1, false, 1},
-        {"three requests", TEXT("\x72\x3a\x31\xcd"), false, 3, false, 1},
-        {"fifty requests", TEXT("\x72\x3a\x31\xcd"), false, 50, false, 1},
-    };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         sim_options options;
         sim_options_default(&options, seed * 100 + i);
@@ -431,23 +454,7 @@ static void rules_are_kept(uint64_t seed) {
         /* Whom we dial we ask at once; who dials us is put into the book. */
         sim_dial(p.on_request ? f.node : p.node, p.on_request ? p.node : f.node, SY_DIAL_ONCE);
         sim_run_for(net, 20 * SY_SEC);
-        const bool connected = sim_has_peer(f.node, p.node);
-        if (connected == rows[i].stops) {
-            sim_fail("%s: connected=%d", rows[i].name, connected);
-        }
-        const sy_pex_counts counts = counts_of(&f);
-        sim_expect_eq(counts.stopped, rows[i].stops ? 1 : 0);
-        if (rows[i].stops) {
-            sim_expect_eq(sim_count_ends(f.node, SY_STAGE_OPEN, SY_ERR_REACTOR_CAUSE), 1);
-        }
-        if (book_size(&f) != rows[i].known) {
-            sim_fail("%s: %zu addresses", rows[i].name, book_size(&f));
-        }
-        if (rows[i].times > 4 && !rows[i].stops) { /* SPEC-TEST PEX-14 */
-            sim_expect_eq(counts.requests_in, rows[i].times);
-            sim_expect(p.lists >= 4 && p.lists <= 6);
-            sim_expect_eq(counts.requests_early, rows[i].times - p.lists);
-        }
+        check_rule(&f, &p, &rows[i]);
         sim_net_del(net);
         finder_fini(&f);
     }
@@ -556,6 +563,37 @@ static void private_ids_stay_private(uint64_t seed) {
     }
 }
 
+/* SPEC-TEST PEX-33: a seed that is only known as an address, in an otherwise empty world, is not
+ * dialed over and over.  SPEC-TEST PEX-34: a configured one not as a peer at all. */
+static void seeds_are_not_pestered(uint64_t seed) {
+    for (int configured = 0; configured < 2; configured++) {
+        sim_options options;
+        sim_options_default(&options, seed);
+        sim_net *net = sim_net_new(&options);
+        static finder s;
+        static finder f;
+        finder_init(&s, net, "seed", 8);
+        s.seed_mode = true;
+        finder_init(&f, net, "f", 10);
+        if (configured == 1) {
+            finder_seed(&f, &s);
+        }
+        sim_start(s.node);
+        sim_start(f.node);
+        const sy_net_addr addr = {*sim_id(s.node), *sim_endpoint(s.node)};
+        const sy_addr_news news = {addr, addr, SY_ADDR_TOLD_OPERATOR, ""};
+        (void)f.source.ops->add(f.source.source, &news, sy_switch_walltime(sim_switch(f.node)));
+        sim_run_for(net, SY_HOUR);
+        const sy_pex_counts counts = counts_of(&f);
+        sim_expect(configured == 1 ? counts.dials == 0 : counts.dials >= 3 && counts.dials <= 8);
+        sim_expect(configured == 1 ? counts.seed_dials >= 8 && counts.seed_dials <= 18
+                                   : counts.seed_dials == 0);
+        sim_net_del(net);
+        finder_fini(&s);
+        finder_fini(&f);
+    }
+}
+
 /* SPEC-TEST PEX-29: feelers find out which untested addresses are there, although every outbound
  * place is taken, and never take a place. */
 static void feelers_test_addresses(uint64_t seed) {
@@ -592,6 +630,7 @@ static const sim_scenario scenarios[] = {
     {"requests_keep_their_distance", requests_keep_their_distance, 2},
     {"seed_answers_once", seed_answers_once, 3},
     {"private_ids_stay_private", private_ids_stay_private, 2},
+    {"seeds_are_not_pestered", seeds_are_not_pestered, 3},
     {"feelers_test_addresses", feelers_test_addresses, 2},
 };
 
