@@ -112,6 +112,7 @@ void sy_book_unplace_all(sy_addr_book *book, sy_book_entry *entry) {
     }
 }
 
+/* SPEC BOOK-07 */
 bool sy_book_place_at(sy_addr_book *book, sy_book_entry *entry, uint32_t bucket, uint32_t teller) {
     const uint32_t cell = find_free(cells_of(book, entry), bucket);
     if (cell == BOOK_NONE || sits_in(entry, bucket) ||
@@ -271,6 +272,7 @@ static void move_to_old(sy_addr_book *book, sy_book_entry *entry) {
     book->counts.promoted++;
 }
 
+/* SPEC BOOK-15: a holder that was there last time keeps its place. */
 void sy_book_promote(sy_addr_book *book, sy_book_entry *entry, int64_t now) {
     SY_ASSERT(!entry->tested);
     const uint32_t bucket = sy_book_old_bucket(book, entry);

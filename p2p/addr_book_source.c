@@ -76,7 +76,7 @@ static sy_addr_verdict repeat(sy_addr_book *book, sy_book_entry *entry, const sy
 static sy_addr_verdict insert(sy_addr_book *book, const sy_addr_news *news, bool moved,
                               int64_t now) {
     const uint64_t group = sy_book_group(&news->addr.endpoint, book->strict);
-    if (sy_book_group_count(book, group, false) >= SY_BOOK_GROUP_MAX) {
+    if (sy_book_group_count(book, group, false) >= SY_BOOK_GROUP_MAX) { /* SPEC BOOK-13 */
         return SY_ADDR_CROWDED;
     }
     sy_book_entry *entry = sy_book_entry_new(book, &news->addr, &news->source);
