@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
-.PHONY: deps build-deps build demo check interop clean help
+.PHONY: deps build-deps build demo check interop install package symbols clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX  ?= /usr/local
+RELEASE  = build/release
 
 help:
 	@echo "make build    the release programs, in build/bin/"
 	@echo "make demo     a network of four nodes before your eyes"
 	@echo "make check    every test layer, with sanitizers"
 	@echo "make interop  only the tests against real peers (needs Go 1.23)"
+	@echo "make install  library, headers, programs and manual into PREFIX ($(PREFIX)), below DESTDIR"
+	@echo "make package  the Debian packages, in build/package/"
+	@echo "make symbols  writes the list of exported symbols anew"
 	@echo "make deps     what building and testing needs (apt-get)"
 	@echo "make clean    removes build/"
 
@@ -33,6 +38,19 @@ check:
 
 interop: build
 	@python3 tests/interop/run.py
+
+install: build-deps
+	@cmake --preset release -B "$(RELEASE)" >/dev/null
+	@cmake --build "$(RELEASE)" -j $(JOBS)
+	@cmake --install "$(RELEASE)" --prefix "$(PREFIX)" >/dev/null
+	@echo "installed into $(DESTDIR)$(PREFIX)"
+
+package:
+	@scripts/deps.sh package
+	@scripts/package.sh build/package
+
+symbols:
+	@scripts/symbols.py --write
 
 clean:
 	rm -rf build

@@ -146,7 +146,8 @@ Test(addr_book, keeps_private_ids_out) {
     test_mem_fini(&tm);
 }
 
-/* SPEC-TEST BOOK-07 BOOK-11: the same address told by many sources sits in at most four new buckets. */
+/* SPEC-TEST BOOK-07 BOOK-11: the same address told by many sources sits in at most four new
+ * buckets. */
 Test(addr_book, bounds_the_places_of_one_address) {
     fx_book fx;
     fx_book_init(&fx, true, 2);

@@ -3,6 +3,7 @@
  * give bytes; everything that moves is tested on the simulator. */
 #include <criterion/criterion.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include <switchyard/switch.h>
@@ -80,7 +81,7 @@ static sy_log_level last_level;
 static void note(void *user, const sy_log_record *record) {
     (void)user;
     last_level = record->level;
-    (void)strncpy(last_event, record->event, sizeof last_event - 1);
+    (void)snprintf(last_event, sizeof last_event, "%s", record->event);
 }
 
 static sy_settings good_settings(void) {
