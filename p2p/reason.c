@@ -20,7 +20,7 @@ typedef struct clause_row {
     { SY_ERR_##code, clauses, clauses, clauses }
 
 static const clause_row clause_rows[] = {
-    ALL(INVALID, "MX-47 SW-45"),
+    ALL(INVALID, "FL-01 FL-02 FL-13 MX-47 RX-01 SW-45"),
     ALL(CONFIG, "NI-21"),
     ALL(STATE, "SW-45"),
     ALL(GONE, "SW-51"),
@@ -33,6 +33,7 @@ static const clause_row clause_rows[] = {
     ALL(KEY_FILE, "ID-09 ID-11 ID-13"),
     ALL(KEY_TYPE, "ID-10"),
     ALL(KEY_MISMATCH, "ID-12"),
+    ALL(LIMIT, "FL-11"),
     ALL(RESOLVE, "SW-38"),
     ALL(CONNECT, "SW-39"),
     ALL(CONNECT_TIMEOUT, "SW-03 SW-39"),
@@ -41,9 +42,12 @@ static const clause_row clause_rows[] = {
     ALL(ADMIT_IP, "SW-20"),
     ALL(ADMIT_PREFIX, "SW-57"),
     ALL(ADMIT_PENDING, "SW-22"),
+    EACH(FILTERED, "FL-04 FL-05 FL-09", "FL-04 FL-05 FL-09", "FL-04 FL-05 FL-09 PL-05"),
+    ALL(BANNED, "FL-04 FL-05 FL-09"),
     ALL(SELF, "SW-11 SW-12"),
     ALL(DUPLICATE_ID, "SW-32 SW-33 SW-34 SW-36"),
     ALL(CROSSED, "SW-31 SW-33"),
+    ALL(REACTOR, "RX-17"),
     EACH(VARINT_MINIMAL, "STS-23 NI-13", "CC-27 NI-13", "NI-13"),
     EACH(PROFILE_UNKNOWN, "PR-03 PR-04", "PR-03 PR-04", "PL-05 PR-03 PR-04"),
     EACH(EPH_LENGTH, "STS-03", "CC-03", ""),
@@ -82,6 +86,8 @@ static const clause_row clause_rows[] = {
     ALL(PING_FLOOD, "MX-53"),
     ALL(PONG_TIMEOUT, "MX-38"),
     ALL(HANDSHAKE_TIMEOUT, "SW-02"),
+    ALL(RECV_BUDGET, "RX-10"),
+    ALL(REACTOR_CAUSE, "PEX-15"),
     ALL(SUB_FRAME, "MX-51"),
     EACH(EPH_LOW_ORDER, "STS-06", "CC-07", ""),
     EACH(EPH_REFLECTED, "STS-05", "CC-06", ""),

@@ -106,17 +106,15 @@ static sy_err make_switch(sim_node *node) {
     for (size_t i = 0; err == SY_OK && i < SIM_REACTORS; i++) {
         err = sy_switch_add_reactor(node->sw, &node->recorder[i].ops, &node->recorder[i], &detail);
     }
-<<<<<<< HEAD
     if (err == SY_OK && node->attach != NULL) {
         err = node->attach(node->attach_user, node, node->sw);
-=======
+    }
     for (size_t i = 0; err == SY_OK && i < node->own_count; i++) {
         err =
             node->own[i].isolated
                 ? sy_switch_add_reactor_isolated(node->sw, node->own[i].ops, node->own[i].reactor,
                                                  NULL, &detail)
                 : sy_switch_add_reactor(node->sw, node->own[i].ops, node->own[i].reactor, &detail);
->>>>>>> main
     }
     if (err == SY_OK) {
         sy_switch_counts counts;

@@ -90,7 +90,7 @@ Test(reason, clause_examples) {
 
 /* ---- The pages --------------------------------------------------------------------------------*/
 
-#define PAGE_MAX (256 * 1024)
+#define PAGE_MAX  (256 * 1024)
 
 #define PAGES_MAX 32
 
