@@ -91,7 +91,10 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *watcher, int revents) {
      * turn, and nothing else would wake it. */
     const bool just_stopped = sy_switch_is_stopped(ev->sw) && !ev->saw_stop;
     ev->saw_stop = just_stopped || ev->saw_stop;
-    arm(ev, just_stopped ? now : sy_switch_next_expiry(ev->sw), now);
+    /* The expiry that has just run may have asked whether a silent socket is dry: no event will
+     * come from that one. */
+    const bool again = just_stopped || ev->dry != NULL;
+    arm(ev, again ? now : sy_switch_next_expiry(ev->sw), now);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents) {
