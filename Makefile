@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
-.PHONY: deps build-deps build demo check interop install package symbols clean help
+.PHONY: deps build-deps build demo check interop bench install package symbols clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
@@ -15,6 +15,7 @@ help:
 	@echo "make install  library, headers, programs and manual into PREFIX ($(PREFIX)), below DESTDIR"
 	@echo "make package  the Debian packages, in build/package/"
 	@echo "make symbols  writes the list of exported symbols anew"
+	@echo "make bench    us and the peers side by side (QUICK=1: the main rows, under 10 minutes)"
 	@echo "make deps     what building and testing needs (apt-get)"
 	@echo "make clean    removes build/"
 
@@ -51,6 +52,9 @@ package:
 
 symbols:
 	@scripts/symbols.py --write
+
+bench: build
+	@python3 tests/bench/run.py $(if $(filter 1,$(QUICK)),--quick)
 
 clean:
 	rm -rf build

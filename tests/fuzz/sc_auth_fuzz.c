@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const uint8_t flags = fuzz_u8(&in);
     fuzz_hand_init(&hand, &FUZZ_SUITE, flags);
     fuzz_conn_init(&fc, hand.suite, &hand.local_signer, hand.local_eph_secret, &in);
-    fuzz_script script = {.hand = &hand};
+    fuzz_script script = {.hand = &hand, .has_proof = true};
     fuzz_bytes_add(&script.wire, hand.remote_eph_msg, hand.suite->eph_msg_len);
 
     while (fuzz_left(&in) > 0 && fc.err == SY_OK) {

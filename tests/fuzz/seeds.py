@@ -49,7 +49,8 @@ def thin(items, count):
 # ---- base ----
 
 def reader():
-    walks = rows("tendermint/decoder.json", "packets")[:4] + rows("cometbft/decoder.json", "packets")
+    walks = rows("tendermint/decoder.json", "packets")[:4]
+    walks += rows("cometbft/decoder.json", "packets")
     fields = bytes.fromhex("0805 1203616263 19 0102030405060708 25 01020304 ffffffff0f00")
     return [b"\0" + w[1:] for w in thin(walks, 8)] + [
         b"\0" + fields,
@@ -60,13 +61,15 @@ def reader():
 
 def uvarints():
     edges = [0, 1, 127, 128, 16383, 16384, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1]
-    odd = ["8000", "808080808080808080" + "00", "ffffffffffffffffff02", "ff" * 10, "ffffffffffffffff7f"]
+    odd = ["8000", "808080808080808080" + "00", "ffffffffffffffffff02", "ff" * 10,
+           "ffffffffffffffff7f"]
     return [uvarint(e) for e in edges] + [bytes.fromhex(o) for o in odd]
 
 
 def text():
     hexes = [b"", b"00", b"aAfF09", b"0", b"0g", b"c0ffee" * 5]
-    b64 = [b"", b"AA==", b"AAA=", b"AAAA", b"AB==", b"A===", b"AAAA=", b"+/+/", b"AA =", b"AAECAwQF" * 8]
+    b64 = [b"", b"AA==", b"AAA=", b"AAAA", b"AB==", b"A===", b"AAAA=", b"+/+/", b"AA =",
+           b"AAECAwQF" * 8]
     ports = [b"0", b"65535", b"65536", b"00000080", b"0000000000000000080", b"+1", b"1 ", b""]
     words = [b"", b" ", b"  x ", b"node", b"\x7f", b"caf\xc3\xa9"]
     return ([b"\0" + x for x in hexes] + [b"\1" + x for x in b64] + [b"\2" + x for x in ports] +
@@ -75,7 +78,8 @@ def text():
 
 def log():
     times = b"\0" * 8
-    hostile = [b"plain", b'quote" back\\slash = ', b"\n\r\t\0\x1b[31m", bytes(range(128, 256)), b"x" * 200]
+    hostile = [b"plain", b'quote" back\\slash = ', b"\n\r\t\0\x1b[31m", bytes(range(128, 256)),
+               b"x" * 200]
     seeds = [b"\x07\xff\0" + times + h for h in hostile]
     kinds = b"\x45k=" + b"\7" * 9 + b"\x82" + b"\x80" * 8 + b"\3" + b"\1" * 8
     seeds.append(b"\0\1\0" + times + b"a")  # room for nothing
@@ -117,22 +121,49 @@ ID = b"56475aa75463474c0285df5dbf2bcab73da65135"
 
 
 def addr():
-    hosts = [b"1.2.3.4:26656", b"[::1]:80", b"[2001:db8::1]:65535", b"seed.example.com:26656", b":0",
+    hosts = [b"1.2.3.4:26656", b"[::1]:80", b"[2001:db8::1]:65535", b"seed.example.com:26656",
+             b":0",
              b"0.0.0.0:0", b"localhost:1", b"1.2.3.4:65536", b"1.2.3.4", b"[::1]", b"::1:80",
              b"01.2.3.4:1", b"*:1", b"host:http", b"a b:1", b"x" * 64 + b".com:1", b"tcp://h:1",
              b"[::ffff:1.2.3.4]:5", b"[fe80::1%eth0]:5", b"a..b:1", b"h:1@2"]
     with_id = [b"\0" + ID + b"@" + h for h in hosts[:6]]
     with_id += [b"\0" + ID.upper() + b"@1.2.3.4:5", b"\0" + ID[:-1] + b"@1.2.3.4:5", b"\0@h:1",
                 b"\0" + ID + b"@tcp://1.2.3.4:5", b"\0tcp://" + ID + b"@1.2.3.4:5"]
-    lists = [b"\0" + ID + b"@a:1, " + ID + b"@[::1]:2 ,,", b"\1a:1,b:2,c", b"\2:1,:2, ", b"\1" + b"a:1," * 9]
+    lists = [b"\0" + ID + b"@a:1, " + ID + b"@[::1]:2 ,,", b"\1a:1,b:2,c", b"\2:1,:2, ",
+             b"\1" + b"a:1," * 9]
     return [b"\1" + h for h in hosts] + [b"\2" + h for h in hosts[:8]] + with_id + lists
 
 
 def recognize():
-    starts = ["2120", "21", "220a20", "130f", "132f6d", "160301", "2a0a28", "e3010a28", "8001", "804f0a28",
+    starts = ["2120", "21", "220a20", "130f", "132f6d", "160301", "2a0a28", "e3010a28", "8001",
+              "804f0a28",
               "80500a28", "474554202f", "", "00", "7f0a28", "2920"]
     return [bytes([mask]) + bytes.fromhex(s) for mask in (7,) for s in starts] + [
         b"\1\x22\x0a\x20", b"\0\x21", b"\4\x21\x20"]
+
+
+# ---- cmd ----
+
+def config():
+    p2p, own = b"\0[p2p]\n", b"\0[switchyard]\n"
+    return [
+        b"\0", b"\0moniker = \"m\"\nlog_level = \"main:info,*:error\"\n", b"\0a = 1\n[b]\nc = 2\n",
+        p2p + b"laddr = \"tcp://127.0.0.1:0\"\n",
+        p2p + b"persistent_peers = \"" + ID + b"@1.2.3.4:5," + ID + b"@h:6\"\n",
+        p2p + b"max_num_peers = 50\nflush_throttle_timeout = 100\n",
+        p2p + b"flush_throttle_timeout = \"10ms\"\n", p2p + b"dial_timeout = 3\n",
+        p2p + b"handshake_timeout = \"1m30.5s\"\ndial_timeout = 3000000000\n",
+        p2p + b"send_rate = -1\n", p2p + b"pex = 1\n", p2p + b"laddr = 5\nnot_a_key = true\n",
+        p2p + b"[p2p.test_fuzz_config]\nmode = 0\n[p2p.libp2p.x]\ny = [1, 2]\n",
+        p2p + b"laddr = \"\\u0000\\u007f\"\n",
+        own + b"chain_id = \"c\"\nprofiles = [\"tendermint\", \"cometbft\"]\n",
+        own + b"echo_channels = [32, 0x80]\n",
+        own + b"profiles = [\"plain\"]\nprofiles = []\n", own + b"echo_channels = [1, 1]\n",
+        own + b"profiles = [1]\n",
+        own + b"chain_id = 1979-05-27T07:32:00Z\n", b"\0[[p2p]]\nx = 1.5\n", b"\0[p2p\n",
+        b"\0x = \"\\", b"\0\xff\xfe",
+    ] + [bytes([1, key]) + text for key in range(0, 60, 3)
+         for text in (b"true", b"12", b"1h2m3.5s", b"[1, 2]", b"[\"plain\"]")][::3]
 
 
 # ---- conn ----
@@ -169,7 +200,8 @@ def mux(vectors):
         pings, pings[:4] + b"\xf5\x90" + pings, b"\xa1\xa0" + MUX_FEED + MUX_SEND,
         op_queue(1, 3000) + op_queue(0, 10) + op_queue(3, 100) + MUX_SEND,
         (op_queue(4, 2000) + b"\xe0\x40") * 4 + b"\xff" + MUX_SEND,
-        op_queue(2, 60000) + b"\xe1\x10\x00" * 3 + op_queue(3, 9) + MUX_SEND, op_queue(0, 1) * 5 + b"\xff",
+        op_queue(2, 60000) + b"\xe1\x10\x00" * 3 + op_queue(3, 9) + MUX_SEND,
+        op_queue(0, 1) * 5 + b"\xff",
         b"\xf5\xe0\xf6" + MUX_SEND + b"\xf5\xe0\xf6", b"\xf8" + MUX_SEND + b"\xf5\xd8\xf6",
         (op_packet(2, False, 700) + b"\xb1\x01\x40") * 6 + op_packet(2, True, 1),
         b"\xfa\1" + op_packet(1, False, 900) + MUX_FEED + op_packet(1, True, 9),
@@ -216,7 +248,8 @@ def eph_rows(suite):
 def sc_eph(suite):
     head = unhex(sides(suite)[0]["ephemeral_message"])[:-32]
     keys = [unhex(side["ephemeral_message"]) for side in sides(suite)] + eph_rows(suite)
-    keys += [head + bytes(32), head + b"\1" + bytes(31), head + b"\xff" * 32, head + b"\x09" + bytes(31)]
+    keys += [head + key for key in (bytes(32), b"\1" + bytes(31), b"\xff" * 32,
+                                    b"\x09" + bytes(31))]
     seeds = [b"\0" + NO_LIMITS + b"\x7f" + k for k in thin(keys, 24)]
     seeds.append(b"\1" + NO_LIMITS + b"\0" + keys[0])
     seeds.append(b"\1" + NO_LIMITS + b"\xff" + keys[0] + bytes(1044))
@@ -228,8 +261,11 @@ def sc_eph(suite):
 def sc_auth(suite):
     lower, higher = (unhex(side["auth_message"]) for side in sides(suite))
     good = b"\0" + NO_LIMITS + b"\xef"
-    seeds = [b"\0" + NO_LIMITS + frame(row) for row in thin(auth_rows(suite), 30) if len(row) <= 224]
+    proofs = [row for row in thin(auth_rows(suite), 30) if len(row) <= 224]
+    seeds = [b"\0" + NO_LIMITS + frame(row) for row in proofs]
     return seeds + [
+        *(b"\0" + NO_LIMITS + frame(higher[:n]) + frame(higher[n:] + b"tail") + SEND + frame(b"end")
+          for n in (1, 40, len(higher) - 1)),
         good, b"\1" + NO_LIMITS + frame(lower), b"\0" + NO_LIMITS + frame(higher),
         good + SEND + frame(b"more"), good + FEED_ALL + frame(b"x") + FEED_ALL + SEND,
         b"\0" + NO_LIMITS + SEND + frame(higher + b"in the same frame") + frame(b"y"),
@@ -280,23 +316,33 @@ def session(profile):
     hello = frame(info)
     several = b"".join(frame(p) for p in packets_[:3])
     bodies = [hello, hello + several, frame(info + b"".join(packets_[:3])),
-              frame(info[:30]) + FEED_ALL + frame(info[30:]), b"\xf9" + hello + b"\xf7\xff\xff\xf9\xfc\1\2\0\xf9",
+              frame(info[:30]) + FEED_ALL + frame(info[30:]),
+              b"\xf9" + hello + b"\xf7\xff\xff\xf9\xfc\1\2\0\xf9",
               hello + feed_some + b"\xfa\xe0\xfb\xe4\xf9" + several, hello + b"\xe2\0\x20\1",
-              frame(b"\xff\xff\xff\xff\x0f"), frame(b"\x80\0"), frame(b"\0"), hello + b"\xe0\x08\0" + b"\xff" * 30]
+              frame(b"\xff\xff\xff\xff\x0f"), frame(b"\x80\0"), frame(b"\0"),
+              hello + b"\xe0\x08\0" + b"\xff" * 30]
     bodies += [hello + frame(p) for p in thin(packets_, 12)]
     for row in thin(rows(SUITES[suite] + "/node-info.json", "decoder"), 14):
         if len(row) < 200:
             bodies.append(frame(uvarint(len(row)) + row))
+    for size in (100, 101):  # the capacity of channel 0
+        head = b"\x10\1\x1a" + bytes([size])
+        amino, proto = b"\xb0\x5b\x4f\x2c" + head, b"\x1a" + bytes([len(head) + size]) + head
+        packet = amino if suite == "secretbox" else proto
+        bodies.append(hello + frame(bytes([len(packet) + size]) + packet + b"c" * size))
     seeds = [b"\0" + NO_LIMITS + b for b in bodies]
-    seeds += [bytes([flags]) + NO_LIMITS + hello + several + late for flags in (1, 2, 3, 16, 17, 19)]
+    seeds += [bytes([flags]) + NO_LIMITS + hello + several + late
+              for flags in (1, 2, 3, 16, 17, 19)]
     seeds += [b"\4" + NO_LIMITS + frame(node_info_of(suite, 0)) + several]
     seeds += [b"\0" + bytes([fail, limit]) + hello + several
               for fail, limit in ((1, 0), (3, 0), (6, 0), (0x84, 0), (0, 8), (0, 30))]
     if profile == "plain":
-        seeds += [b"\0" + NO_LIMITS + frame(unhex(start)) for start in ("2120" + "11" * 32, "220a20" + "22" * 32)]
+        seeds += [b"\0" + NO_LIMITS + frame(unhex(start))
+                  for start in ("2120" + "11" * 32, "220a20" + "22" * 32)]
     else:
         seeds += [b"\x08" + NO_LIMITS + b"\xef" + hello, b"\x08" + NO_LIMITS + hello,
-                  b"\0" + NO_LIMITS + b"\xe2\0\0\0" + hello, b"\0" + NO_LIMITS + b"\xe4\4\x14" + hello]
+                  b"\0" + NO_LIMITS + b"\xe2\0\0\0" + hello,
+                  b"\0" + NO_LIMITS + b"\xe4\4\x14" + hello]
     return seeds
 
 
@@ -308,12 +354,15 @@ def two_peers():
         open_ = go * 3
         seeds += [
             head + open_, head + open_ + queue_a + queue_b + go,
-            head + b"\x60\x61\0\5\1\x10\x30\xff\xff\x31\xff\xff" * 3 + queue_a + b"\x60" + b"\0\x40" * 8,
+            head + b"\x60\x61\0\5\1\x10\x30\xff\xff\x31\xff\xff" * 3 + queue_a + b"\x60" +
+            b"\0\x40" * 8,
             head + open_ + queue_a + b"\x60\xc0\0\x50\3" + go, head + b"\x60\xc0\0\5\7" + go * 2,
-            head + b"\x60\x61\x31\xff\xff\x61\xc1\0\x30\0" + go, head + open_ + queue_a + b"\x60\xc8\0\x10" + go,
-            head + open_ + queue_a + b"\x60\xcc\0\x10" + go, head + open_ + queue_a + b"\x60\xd0\0\0" + go,
-            head + open_ + queue_a + b"\x60\xdf" + b"abcdefgh" + go, head + open_ + b"\x80\x84\x20\0" * 4 + go,
-            head + open_ + b"\xe0\xe0" + b"\x60\x61" + b"\xe2\xe0" + go, head + open_ + b"\xe8\2" + queue_a + go,
+            head + b"\x60\x61\x31\xff\xff\x61\xc1\0\x30\0" + go,
+            *(head + open_ + queue_a + b"\x60" + spoilt + go
+              for spoilt in (b"\xc8\0\x10", b"\xcc\0\x10", b"\xd0\0\0", b"\xdf" + b"abcdefgh")),
+            head + open_ + b"\x80\x84\x20\0" * 4 + go,
+            head + open_ + b"\xe0\xe0" + b"\x60\x61" + b"\xe2\xe0" + go,
+            head + open_ + b"\xe8\2" + queue_a + go,
         ]
         for flags in (1, 2, 3):
             seeds.append(bytes([profile, flags]) + NO_LIMITS + open_ + (queue_a + queue_b) * 3)
@@ -334,6 +383,7 @@ TARGETS = {
     "node_info_proto": lambda: node_info("cometbft/node-info.json"),
     "node_key": node_key,
     "addr": addr,
+    "config": config,
     "recognize": recognize,
     "packet_amino": lambda: packets("tendermint/decoder.json", "tendermint/packets.json"),
     "session_tendermint": lambda: session("tendermint"),

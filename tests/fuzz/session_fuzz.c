@@ -41,6 +41,7 @@ static void rig_init(rig *r, uint8_t flags, fuzz_in *in) {
     if (suite != NULL) {
         fuzz_hand_init(&r->hand, suite, flags >> 2);
         r->script.hand = &r->hand;
+        r->script.has_proof = true;
         fuzz_bytes_add(&r->script.wire, r->hand.remote_eph_msg, suite->eph_msg_len);
     }
     if (suite != NULL && (flags & 8) == 0) {

@@ -91,6 +91,7 @@ static void build_world(world *w, uint64_t seed) {
     w->node_count = 2 + (size_t)sim_draw(w->net, NODES_MAX - 1);
     const char *profile = profiles[sim_draw(w->net, 3)];
     const bool short_pings = sim_draw(w->net, 2) == 0;
+    const bool rates = sim_draw(w->net, 4) == 0;
     for (size_t i = 0; i < w->node_count; i++) {
         char name[32];
         name_text(i, name);
@@ -101,6 +102,10 @@ static void build_world(world *w, uint64_t seed) {
         if (short_pings) {
             settings->ping_interval = 5 * SY_SEC;
             settings->pong_timeout = 4 * SY_SEC;
+        }
+        if (rates) {
+            settings->send_rate = 100000;
+            settings->recv_rate = 80000;
         }
         if (sim_draw(w->net, 4) == 0) {
             settings->listen_addr = "0.0.0.0:26656";

@@ -177,6 +177,15 @@ void sim_fail_connects(sim_node *node, unsigned times);
 /* The next `times` calls of that reactor's peer_init fail with that code. */
 void sim_fail_peer_init(sim_node *node, size_t reactor, unsigned times, sy_err code);
 
+/* The same, isolated: its worker runs inline at drawn instants. */
+void sim_add_isolated(sim_node *node, const sy_reactor_ops *ops, void *reactor);
+
+/* The workers of the node do nothing until then. */
+void sim_sleep_workers(sim_node *node, sy_duration duration);
+
+/* The scenario has called the switch by itself: the node's loop runs a turn. */
+void sim_nudge(sim_node *node);
+
 /* Dials the other at its address; persistent peers are dialed again at each start of the node. */
 void sim_dial(sim_node *node, const sim_node *other, sy_dial_kind kind);
 sy_err sim_try_dial(sim_node *node, const sim_node *other, sy_dial_kind kind);

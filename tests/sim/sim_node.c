@@ -102,7 +102,11 @@ static sy_err make_switch(sim_node *node) {
         err = sy_switch_add_reactor(node->sw, &node->recorder[i].ops, &node->recorder[i], &detail);
     }
     for (size_t i = 0; err == SY_OK && i < node->own_count; i++) {
-        err = sy_switch_add_reactor(node->sw, node->own[i].ops, node->own[i].reactor, &detail);
+        err =
+            node->own[i].isolated
+                ? sy_switch_add_reactor_isolated(node->sw, node->own[i].ops, node->own[i].reactor,
+                                                 NULL, &detail)
+                : sy_switch_add_reactor(node->sw, node->own[i].ops, node->own[i].reactor, &detail);
     }
     if (err == SY_OK) {
         sy_switch_counts counts;

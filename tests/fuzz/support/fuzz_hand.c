@@ -156,6 +156,7 @@ bool fuzz_hand_open(fuzz_hand *hand, const uint8_t sealed[SY_SEALED_LEN],
 /* ---- the script ---- */
 
 static void honest(fuzz_script *script, sy_bytes data) {
+    script->empty = data.len > 0 ? 0 : script->empty;
     fuzz_bytes_add(&script->plain, data.data, data.len);
     if (script->hand != NULL) {
         fuzz_hand_data(script->hand, data, &script->wire);
@@ -173,6 +174,23 @@ static void long_data(fuzz_script *script, fuzz_in *in) {
     honest(script, (sy_bytes){data, len});
 }
 
+/* Is the auth message through? */
+static bool is_proven(const fuzz_script *script) {
+    sy_rd rd;
+    sy_rd_init(&rd, script->plain.data, script->plain.len);
+    (void)sy_rd_len_bytes(&rd);
+    return !script->has_proof || rd.err == SY_OK;
+}
+
+/* SPEC-TEST STS-19 CC-23 */
+static void empty_frame(fuzz_script *script, uint8_t padding) {
+    fuzz_hand_frame(script->hand, 0, (sy_bytes){NULL, 0}, padding, &script->wire);
+    script->empty++;
+    if (script->empty > SY_EMPTY_FRAMES_MAX || !is_proven(script)) {
+        script->is_spoilt = true;
+    }
+}
+
 static void declared_frame(fuzz_script *script, fuzz_in *in) {
     const uint32_t declared = fuzz_u32(in);
     const uint8_t padding = fuzz_u8(in);
@@ -180,7 +198,12 @@ static void declared_frame(fuzz_script *script, fuzz_in *in) {
     uint8_t whole[SY_FRAME_DATA_MAX];
     memset(whole, padding, sizeof whole);
     memcpy(whole, data.data, data.len);
-    script->is_spoilt = script->is_spoilt || declared == 0 || declared > sizeof whole;
+    if (declared == 0) {
+        empty_frame(script, padding);
+        return;
+    }
+    script->empty = 0;
+    script->is_spoilt = script->is_spoilt || declared > sizeof whole;
     fuzz_hand_frame(script->hand, declared, data, padding, &script->wire);
     fuzz_bytes_add(&script->plain, whole, declared <= sizeof whole ? declared : 0);
 }
@@ -220,8 +243,7 @@ void fuzz_script_step(fuzz_script *script, uint8_t op, fuzz_in *in) {
         honest(script,
                (sy_bytes){script->hand->remote_auth_msg, script->hand->suite->auth_msg_len});
     } else if (script->hand != NULL) {
-        script->is_spoilt = true;
-        fuzz_hand_frame(script->hand, 0, (sy_bytes){NULL, 0}, op, &script->wire);
+        empty_frame(script, op);
     }
 }
 

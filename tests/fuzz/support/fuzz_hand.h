@@ -49,7 +49,9 @@ typedef struct fuzz_script {
     fuzz_hand *hand;  /* NULL: no sealing, data goes out as it is */
     fuzz_bytes wire;  /* bytes not yet fed */
     fuzz_bytes plain; /* all data of honest frames, in order */
-    bool is_spoilt;   /* an honest remote would not have sent this */
+    bool is_spoilt;   /* no receiver has to take this */
+    bool has_proof; /* plain begins with an auth message, and no empty frame may stand before it */
+    unsigned empty; /* empty frames in a row */
 } fuzz_script;
 
 /* Carries out the operation op (< FUZZ_SCRIPT_OPS):
