@@ -259,13 +259,13 @@ void epoll_driver_turn_begin(epoll_driver *d) {
 
 void epoll_driver_turn_end(epoll_driver *d) {
     epoll_names_report(&d->names, d->sw, d->now);
+    if (sy_switch_next_expiry(d->sw) <= d->now) {
+        sy_switch_on_expiry(d->sw, d->now);
+    }
     for (source *s = d->sources; s != NULL; s = s->next) {
         while (s->check_dry && s->fd >= 0 && s->reading && !s->ended) {
             read_source(d, s);
         }
-    }
-    if (sy_switch_next_expiry(d->sw) <= d->now) {
-        sy_switch_on_expiry(d->sw, d->now);
     }
     sy_switch_turn_end(d->sw, d->now);
     free_sources(d, false);

@@ -225,6 +225,10 @@ SY_API sy_err sy_switch_dial(sy_switch *sw, const sy_addr *addr, sy_dial_kind ki
 /* Forgets an address (a connection stays).   SY_ERR_GONE */
 SY_API sy_err sy_switch_forget(sy_switch *sw, const sy_node_id *id, sy_time now);
 
+/* The profile that this ID is known to speak (from an address book): dialed with it first.  An
+ * unknown name or one that is not allowed here is ignored. */
+SY_API void sy_switch_remember_profile(sy_switch *sw, const sy_node_id *id, const char *profile);
+
 SY_API const sy_node_id *sy_switch_id(const sy_switch *sw);
 
 /* The handle of a channel id, SY_NO_CHANNEL when not registered; and back. */

@@ -147,6 +147,23 @@ def measure(name, exp):
         server.end()
 
 
+def measure_frames(rounds, found):
+    """The frame layer alone, per second of CPU time; raw is the library cipher on such frames."""
+    subjects.build_frames()
+    for _ in range(rounds):
+        done = subprocess.run([str(subjects.program("frames"))], capture_output=True, text=True,
+                              timeout=60)
+        if done.returncode != 0:
+            raise Failed("frames: status %d" % done.returncode)
+        for word in done.stdout.split()[1:]:
+            key, val = word.split("=")
+            suite, what = key.split("_")
+            profile = "tendermint" if suite == "secretbox" else suite
+            entry = found.setdefault(("frame-%s-%s" % (what, profile), "switchyard"),
+                                     ("MB/s of CPU", True, []))
+            entry[2].append(int(val) / 1e6)
+
+
 def run_all(exps, usable, rounds, failures):
     """{(row, subject): (unit, higher is better, values)}; rounds are interleaved over subjects."""
     found = {}
@@ -237,7 +254,10 @@ def main():
     load = os.getloadavg()[0]
     print("load average at the start: %.1f on %d cores" % (load, os.cpu_count() or 1), flush=True)
     failures = []
-    table = collect(run_all(exps, usable, args.rounds, failures))
+    found = run_all(exps, usable, args.rounds, failures)
+    if args.rows in "frame-seal frame-open frame-raw":
+        measure_frames(args.rounds, found)
+    table = collect(found)
     print_table(table)
     for name, why in left_out.items():
         print("left out: %-20s %s" % (name, why.splitlines()[0]))

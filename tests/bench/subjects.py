@@ -89,6 +89,13 @@ def build_ours(name, folder, _):
                              HERE / folder / "subject.c"] + COMMON + libs + OUR_LIBS)
 
 
+def build_frames():
+    """The frame layer alone; sees internal headers."""
+    run(["cc"] + CC_FLAGS + ["-I%s" % ROOT, "-I%s" % (RELEASE / "include"), "-o",
+                             program("frames"), HERE / "frames" / "frames.c"]
+        + [RELEASE / "lib" / ("libsy_%s.a" % lib) for lib in OURS[2:]] + OUR_LIBS)
+
+
 def build_c(name, folder, libs):
     sources = [HERE / folder / "subject.c"] + COMMON
     value = stamp(sources + [HERE / "common" / "bench.h"])

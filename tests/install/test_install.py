@@ -5,11 +5,13 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
-from installed import PROGRAMS, ROOT, STRICT, WORK, Examples, TestCase, public_headers, run
+from installed import PROGRAMS, ROOT, STRICT, WORK, Examples, Program, TestCase, public_headers, run
 
 TREE = {}
 
@@ -196,6 +198,58 @@ class ByPkgConfig(Examples, TestCase):
         for name in PROGRAMS:
             needed = run("readelf", "-d", os.path.join(self.bin, name))
             self.assertIn("libswitchyard.so.0", needed, name)
+
+
+class QuietPeers(TestCase):
+    """A peer that falls silent is dropped when the pong is overdue, also when nothing else happens:
+    the driver must come back for stream_check_dry by itself.  Pings every 20 s, so that the next
+    one cannot be what wakes it."""
+
+    PINGS = ("settings.ping_interval = 20 * SY_SEC; settings.pong_timeout = 1 * SY_SEC; "
+             "settings.linger_timeout = 1 * SY_SEC; ")
+
+    def build(self, name, *more):
+        folder = scratch("quiet")
+        text = read(os.path.join(ROOT, "examples", name + ".c"))
+        self.assertEqual(text.count("sy_settings_default(&settings);"), 1)
+        source = write(os.path.join(folder, name + ".c"), text.replace(
+            "sy_settings_default(&settings);", "sy_settings_default(&settings);" + self.PINGS))
+        out = os.path.join(folder, name)
+        run("gcc", "-o", out, "-I" + os.path.join(ROOT, "examples"), source,
+            *(os.path.join(ROOT, "examples", m) for m in more),
+            *pkg_config("--cflags", "--libs"), "-lev", "-pthread")
+        return out
+
+    def start(self, path, *args):
+        program = Program(path, *args, env={"LD_LIBRARY_PATH": at("lib")})
+        self.addCleanup(program.kill)
+        return program
+
+    def test_libev(self):
+        chat = self.build("chat")
+        alice = self.start(chat, "alice", "127.0.0.1:0")
+        bob = self.start(chat, "bob", "127.0.0.1:0", alice.address())
+        bob.wait_for("* alice joined")
+        alice.process.send_signal(signal.SIGSTOP)
+        bob.wait_for("* alice left after 0 lines: pong timeout", 30)
+
+    def test_epoll(self):
+        parts = ("epoll_driver.c", "epoll_names.c", "count_reactor.c")
+        client = self.build("embed_epoll", *parts)
+        server = self.start(client, "127.0.0.1:0")
+        guest = self.start(client, "127.0.0.1:0", server.address())
+        guest.address()
+        end = time.monotonic() + 10
+        while "peers=1" not in guest.lines and time.monotonic() < end:
+            guest.write("\n")
+            time.sleep(0.05)
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(23)  # nothing may happen meanwhile, or that would wake it
+        before = len(guest.lines)
+        guest.write("\n")
+        while len(guest.lines) == before and time.monotonic() < end + 40:
+            time.sleep(0.01)
+        self.assertEqual(guest.lines[-1], "peers=0")
 
 
 class ByClang(TestCase):

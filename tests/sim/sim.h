@@ -148,6 +148,10 @@ void sim_add_reactor(sim_node *node, const sy_reactor_ops *ops, void *reactor);
 /* Of each stream of this node only the first so many bytes ever leave it.  SIZE_MAX: all. */
 void sim_set_mute_after(sim_node *node, size_t bytes);
 
+/* Called at each start, between making the switch and starting it: adds reactors of its own. */
+typedef sy_err (*sim_attach_fn)(void *user, sim_node *node, sy_switch *sw);
+void sim_set_attach(sim_node *node, sim_attach_fn attach, void *user);
+
 void sim_start(sim_node *node);
 sy_err sim_try_start(sim_node *node);
 bool sim_is_running(const sim_node *node);

@@ -237,6 +237,8 @@ struct sim_node {
     uint16_t next_port;
     size_t mute_after;
     unsigned fail_connects;
+    sim_attach_fn attach; /* may be NULL */
+    void *attach_user;
 
     test_mem tm;
     sy_switch *sw;      /* NULL: not running */

@@ -91,6 +91,11 @@ void sim_set_mute_after(sim_node *node, size_t bytes) {
     node->mute_after = bytes;
 }
 
+void sim_set_attach(sim_node *node, sim_attach_fn attach, void *user) {
+    node->attach = attach;
+    node->attach_user = user;
+}
+
 /* ---- Start -------------------------------------------------------------------------------------
  */
 
@@ -100,6 +105,9 @@ static sy_err make_switch(sim_node *node) {
     sy_err err = sy_switch_new(&node->settings, &sim_driver_ops, node, &node->sw, &detail);
     for (size_t i = 0; err == SY_OK && i < SIM_REACTORS; i++) {
         err = sy_switch_add_reactor(node->sw, &node->recorder[i].ops, &node->recorder[i], &detail);
+    }
+    if (err == SY_OK && node->attach != NULL) {
+        err = node->attach(node->attach_user, node, node->sw);
     }
     for (size_t i = 0; err == SY_OK && i < node->own_count; i++) {
         err =

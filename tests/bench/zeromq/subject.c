@@ -41,18 +41,27 @@ static void tune(void *socket) {
     must(zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger), "option");
 }
 
-static void *connect_one(const char *addr) {
+static void *new_dealer(void) {
     char public_key[41];
     char secret_key[41];
-    char text[128];
     void *socket = zmq_socket(context, ZMQ_DEALER);
     tune(socket);
     must(zmq_curve_keypair(public_key, secret_key), "key");
     must(zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_public, 40), "server key");
     must(zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, public_key, 40), "public key");
     must(zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret_key, 40), "secret key");
-    (void)snprintf(text, sizeof text, "tcp://%s", addr);
+    return socket;
+}
+
+static void connect_socket(void *socket) {
+    char text[128];
+    (void)snprintf(text, sizeof text, "tcp://%s", args.addrs[0]);
     must(zmq_connect(socket, text), "connect");
+}
+
+static void *connect_one(void) {
+    void *socket = new_dealer();
+    connect_socket(socket);
     return socket;
 }
 
@@ -159,7 +168,7 @@ static void *shake(void *user) {
     uint64_t *left = user;
     while (__atomic_fetch_sub(left, 1, __ATOMIC_RELAXED) - 1 < args.count) {
         uint8_t byte = CTL;
-        void *socket = connect_one(args.addrs[0]);
+        void *socket = connect_one();
         send_bytes(socket, &byte, 1);
         must(zmq_recv(socket, &byte, 1, 0), "receive");
         (void)zmq_close(socket);
@@ -216,7 +225,7 @@ static void send_bulk(void *socket, uint8_t *msg, uint64_t from, uint64_t to) {
 
 static void run_bulk(void) {
     uint8_t *msg = malloc(1 + args.size);
-    void *socket = connect_one(args.addrs[0]);
+    void *socket = connect_one();
     msg[0] = BULK;
     bench_fill(msg + 1, args.size);
     send_bulk(socket, msg, 0, args.warm);
@@ -232,7 +241,7 @@ static void run_trips(void) {
     bench_samples trips = {0};
     uint8_t msg[1 + BENCH_RTT_SIZE] = {URGENT};
     const struct timespec gap = {.tv_nsec = BENCH_RTT_GAP};
-    void *socket = connect_one(args.addrs[0]);
+    void *socket = connect_one();
     bench_fill(msg + 1, BENCH_RTT_SIZE);
     while (trips.len < args.count) {
         bench_stamp(msg + 1, trips.len);
@@ -255,10 +264,11 @@ static void run_idle(void) {
     for (size_t i = 0; i < args.nodes; i++) {
         void *monitor = zmq_socket(context, ZMQ_PAIR);
         char name[64];
-        sockets[i] = connect_one(args.addrs[0]);
+        sockets[i] = new_dealer();
         (void)snprintf(name, sizeof name, "inproc://monitor-%zu", i);
         must(zmq_socket_monitor(sockets[i], name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED), "monitor");
         must(zmq_connect(monitor, name), "monitor");
+        connect_socket(sockets[i]);
         must(zmq_recv(monitor, line, sizeof line, 0), "handshake");
         (void)zmq_socket_monitor(sockets[i], NULL, 0);
         (void)zmq_close(monitor);
