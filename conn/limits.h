@@ -7,7 +7,7 @@
 #define SY_FRAME_LEN          1028 /* plaintext frame: 4 bytes of length and the data area */
 #define SY_FRAME_TAG_LEN      16   /* Poly1305 tag */
 #define SY_SEALED_LEN         1044 /* frame on the wire */
-#define SY_SEAL_BATCH         32   /* frames sealed at once; what a short write can leave behind */
+#define SY_SEAL_BATCH         16   /* frames sealed at once; what a short write can leave behind */
 #define SY_OPEN_BATCH         64 /* frames opened at once; bounds the plaintext area of the loop */
 #define SY_EMPTY_FRAMES_MAX   16 /* empty frames in a row; legal but useless */
 #define SY_EPH_MSG_MAX        40 /* ephemeral key message: 34 or 35 bytes when honest */

@@ -188,9 +188,15 @@ void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len) {
         keep(link, data, len);
         return;
     }
+    const bool was_up = link->state == SY_LINK_UP;
     const size_t taken = run_session(link, data, len);
     keep(link, data + taken, len - taken);
     after_input(link);
+    if (!was_up) {
+        /* Not at the end of the turn: the remote works on the answer while we go on with other
+         * handshakes, each of which costs more than a write. */
+        sy_link_flush(link);
+    }
 }
 
 void sy_link_resume(sy_peer *link) {

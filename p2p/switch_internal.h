@@ -45,7 +45,7 @@
 #define SY_PREAUTH_PLAIN_MAX  32768 /* in plain the whole NodeInfo comes before IDENTITY */
 #define SY_REACTORS_MAX       32    /* reactors of one switch */
 #define SY_SLOT_NONE          UINT32_MAX
-#define SY_FLUSH_BATCHES      8    /* batches of 32 frames sent to one connection per turn */
+#define SY_FLUSH_BATCHES      16   /* batches of 16 frames sent to one connection per turn */
 #define SY_NODE_INFO_TEXT_MAX 1024 /* bytes of each configured text of NodeInfo */
 
 typedef enum sy_link_state {
