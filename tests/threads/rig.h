@@ -95,7 +95,7 @@ typedef struct rig {
     sy_time next_send_at;
     sy_time next_echo_at;
     uint64_t sent;
-    sy_time until;
+    size_t ends_before; /* of the server, at the last rig_connect */
 } rig;
 
 typedef struct rig_options {
@@ -109,6 +109,7 @@ void rig_start(rig *r, const rig_options *options);
 
 /* Deletes the client, then the server (unless they are gone). */
 void rig_end(rig *r);
+/* Until both have the peer, or have had it. */
 void rig_connect(rig *r);
 bool rig_is_connected(const rig *r);
 
