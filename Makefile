@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
-.PHONY: deps build-deps build demo check interop bench install package symbols clean help
+.PHONY: deps build-deps build demo check interop bench install package symbols conformance
+.PHONY: mutants clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
@@ -16,6 +17,8 @@ help:
 	@echo "make package  the Debian packages, in build/package/"
 	@echo "make symbols  writes the list of exported symbols anew"
 	@echo "make bench    us and the peers side by side (QUICK=1: the main rows, under 10 minutes)"
+	@echo "make conformance  only yardspec against our own node"
+	@echo "make mutants  does yardspec see deliberate faults?"
 	@echo "make deps     what building and testing needs (apt-get)"
 	@echo "make clean    removes build/"
 
@@ -29,7 +32,8 @@ build: build-deps
 	@cmake --preset release >/dev/null
 	@cmake --build build/release -j $(JOBS)
 	@mkdir -p build/bin && ln -sfn ../release/bin/yard build/bin/yard
-	@echo "build/bin/yard is ready"
+	@ln -sfn ../release/bin/yardspec build/bin/yardspec
+	@echo "build/bin/yard and build/bin/yardspec are ready"
 
 demo: build
 	@python3 scripts/demo.py
@@ -55,6 +59,14 @@ symbols:
 
 bench: build
 	@python3 tests/bench/run.py $(if $(filter 1,$(QUICK)),--quick)
+
+conformance: build
+	@python3 tests/conformance/run.py
+
+mutants: build
+	@cmake --preset mutants >/dev/null
+	@cmake --build build/mutants -j $(JOBS) --target yard
+	@python3 tests/conformance/mutants.py
 
 clean:
 	rm -rf build

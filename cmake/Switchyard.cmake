@@ -44,7 +44,8 @@ target_compile_options(sy_flags INTERFACE
 target_compile_options(sy_flags INTERFACE
     $<$<CONFIG:Release>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong>)
 target_compile_definitions(sy_flags INTERFACE
-    SY_CHECKS=$<BOOL:${SY_CHECKS}> _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE
+    SY_CHECKS=$<BOOL:${SY_CHECKS}> SY_MUTANTS=$<BOOL:${SY_MUTANTS}>
+    _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE
     OPENSSL_API_COMPAT=30000 OPENSSL_NO_DEPRECATED)
 target_include_directories(sy_flags INTERFACE
     "${PROJECT_SOURCE_DIR}" "${CMAKE_BINARY_DIR}/include")

@@ -6,6 +6,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "conn/mux_internal.h"
 
 sy_err sy_mux_resize(const sy_mem *mem, sy_budget *budget, void *old, size_t old_size,
@@ -220,7 +221,7 @@ bool sy_mux_at_boundary(const sy_mux *mux) {
 }
 
 bool sy_mux_remote_has(const sy_mux *mux, uint16_t channel) {
-    return channel < mux->chan_count && mux->chans[channel].remote_has;
+    return channel < mux->chan_count && (mux->chans[channel].remote_has || SY_MUTANT(MX_UNLISTED));
 }
 
 void sy_mux_get_stats(const sy_mux *mux, sy_mux_stats *ret_stats) {

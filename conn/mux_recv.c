@@ -12,6 +12,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "conn/mux_internal.h"
 
 #define ASSEMBLY_FIRST 4096
@@ -316,6 +317,9 @@ static sy_err on_sink(sy_mux *mux, sy_mux_chan *chan, const sy_packet *packet) {
 
 /* A message that lies in this packet alone: no copy. */
 static sy_err on_whole(sy_mux *mux, uint16_t channel, const sy_packet *packet, bool in_part) {
+    if (SY_MUTANT(MX_EMPTY) && packet->data.len == 0) {
+        return SY_OK;
+    }
     const sy_err err = batch_note(mux, channel, packet->data.data, packet->data.len);
     if (err == SY_OK && in_part) {
         mux->part->next = mux->done;
@@ -364,6 +368,9 @@ static void note_open(sy_mux *mux, sy_mux_chan *chan, bool open) {
 static sy_err on_msg(recv_run *run, const sy_packet *packet, bool in_part) {
     sy_mux *mux = run->mux;
     const uint16_t channel = mux->set->index_of[packet->channel];
+    if (channel >= mux->chan_count && SY_MUTANT(MX_CHANNEL)) {
+        return SY_OK;
+    }
     if (channel >= mux->chan_count) { /* SPEC MX-26 */
         sy_detail_set(run->detail, "channel 0x%02x is not registered", packet->channel);
         return SY_ERR_CHANNEL_UNKNOWN;
@@ -377,7 +384,8 @@ static sy_err on_msg(recv_run *run, const sy_packet *packet, bool in_part) {
         have = chan->in.assembly->len;
     }
     SY_ASSERT(have <= desc->recv_message_max);
-    if (packet->data.len > desc->recv_message_max - have) { /* SPEC MX-28 */
+    if (packet->data.len >
+        desc->recv_message_max - have - SY_MUTANT(MX_CAPACITY)) { /* SPEC MX-28 */
         return too_long(desc, have + packet->data.len, run->detail);
     }
 
@@ -401,7 +409,8 @@ static sy_err on_msg(recv_run *run, const sy_packet *packet, bool in_part) {
 static sy_err on_ping(recv_run *run) {
     sy_mux *mux = run->mux;
     mux->stats.pings_received++;
-    if (!sy_token_bucket_take(&mux->ping_rate, 1, run->now)) { /* SPEC MX-53 */
+    if (!sy_token_bucket_take(&mux->ping_rate, 1, run->now) &&
+        !SY_MUTANT(MX_FLOOD)) { /* SPEC MX-53 */
         sy_detail_set(run->detail, "more than %d pings a second after %d at once", SY_PING_RATE,
                       SY_PING_BURST);
         return SY_ERR_PING_FLOOD;
@@ -415,6 +424,9 @@ static sy_err dispatch(recv_run *run, const sy_packet *packet, bool in_part) {
     case SY_PACKET_KIND_PING:
         return on_ping(run);
     case SY_PACKET_KIND_PONG:
+        if (SY_MUTANT(MX_PONG)) {
+            return SY_ERR_PACKET_TYPE;
+        }
         sy_keepalive_on_pong(&run->mux->keepalive, run->now);
         return SY_OK;
     case SY_PACKET_KIND_MSG:

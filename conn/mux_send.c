@@ -14,6 +14,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "conn/mux_internal.h"
 
 #define RING_FIRST 4
@@ -192,7 +193,7 @@ static size_t piece_len(const sy_mux *mux, uint16_t channel) {
     const sy_mux_chan *chan = &mux->chans[channel];
     const size_t left = sy_msg_len(chan->head) - chan->head_sent;
     const size_t piece_max = mux->piece_max[mux->set->desc[channel].id >= 0x80 ? 1 : 0];
-    return left < piece_max ? left : piece_max;
+    return left < piece_max - SY_MUTANT(MX_CUT) ? left : piece_max - SY_MUTANT(MX_CUT);
 }
 
 /* SPEC MX-43, SPEC MX-44: the channel that sends the next packet; SY_CHANNEL_NONE when none. */

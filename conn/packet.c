@@ -6,6 +6,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 static const uint8_t amino_ping[] = {0x04, 0x15, 0xc3, 0xd2, 0x89};
 static const uint8_t amino_pong[] = {0x04, 0x8a, 0x79, 0x7f, 0xe2};
 static const uint8_t proto_ping[] = {0x02, 0x0a, 0x00};
@@ -40,7 +42,11 @@ sy_err sy_packet_parse(sy_packet_codec codec, const uint8_t *in, size_t len, siz
     case SY_PREFIX_DONE:
         break;
     }
-    if (body_len > payload_max + SY_PACKET_OVERHEAD) { /* SPEC MX-06: before its body is read. */
+    if (SY_MUTANT(MX_PREFIX) && !minimal) {
+        return SY_ERR_PACKET_MALFORMED;
+    }
+    if (body_len > payload_max + SY_PACKET_OVERHEAD +
+                       SY_MUTANT(MX_ANNOUNCED)) { /* SPEC MX-06: before its body is read. */
         sy_detail_set(detail, "packet announces %llu bytes, limit %zu for payloads of %zu",
                       (unsigned long long)body_len, payload_max + SY_PACKET_OVERHEAD, payload_max);
         return SY_ERR_PACKET_TOO_LONG;
@@ -56,7 +62,7 @@ sy_err sy_packet_parse(sy_packet_codec codec, const uint8_t *in, size_t len, siz
     if (err != SY_OK) {
         return err;
     }
-    if (packet.data.len > payload_max) { /* SPEC MX-20 */
+    if (packet.data.len > payload_max + SY_MUTANT(MX_PAYLOAD)) { /* SPEC MX-20 */
         sy_detail_set(detail,
                       "channel 0x%02x: packet payload of %zu bytes, limit %zu "
                       "(max_packet_msg_payload_size)",

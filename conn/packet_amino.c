@@ -7,6 +7,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "base/wr.h"
 
 #define PREFIX_LEN 4
@@ -41,7 +42,7 @@ static size_t read_prefix(const uint8_t *body, size_t len, sy_packet_kind *ret_k
             return PREFIX_LEN;
         }
         /* SPEC MX-09 */
-        if (len >= sizeof types[i].long_form &&
+        if (!SY_MUTANT(MX_LONG_FORM) && len >= sizeof types[i].long_form &&
             memcmp(body, types[i].long_form, sizeof types[i].long_form) == 0) {
             *ret_kind = types[i].kind;
             return sizeof types[i].long_form;
@@ -57,7 +58,7 @@ static sy_err byte_value(const sy_field *field, uint8_t *ret_value, const char *
         sy_detail_set(detail, "packet: %s has wire type %d", what, (int)field->type);
         return SY_ERR_PACKET_MALFORMED;
     }
-    if (field->varint > UINT8_MAX) { /* SPEC MX-13 */
+    if (field->varint > UINT8_MAX && !SY_MUTANT(MX_CHANNEL_256)) { /* SPEC MX-13 */
         sy_detail_set(detail, "packet: %s is %llu, limit 255", what,
                       (unsigned long long)field->varint);
         return SY_ERR_PACKET_MALFORMED;
@@ -75,7 +76,7 @@ static sy_err msg_field(const sy_field *field, sy_packet *packet, sy_detail *det
         return byte_value(field, &packet->channel, "channel", detail);
     case FIELD_EOF:
         err = byte_value(field, &mark, "end mark", detail);
-        packet->eof = mark == 1; /* SPEC MX-14 */
+        packet->eof = mark == 1 || (SY_MUTANT(MX_END) && mark > 1); /* SPEC MX-14 */
         return err;
     case FIELD_DATA:
         if (field->type != SY_WIRE_BYTES) {
@@ -85,7 +86,8 @@ static sy_err msg_field(const sy_field *field, sy_packet *packet, sy_detail *det
         packet->data = field->bytes;
         return SY_OK;
     default:
-        return SY_OK; /* SPEC MX-10: unknown, skipped. */
+        return SY_MUTANT(MX_UNKNOWN_TM) ? SY_ERR_PACKET_MALFORMED
+                                        : SY_OK; /* SPEC MX-10: unknown, skipped. */
     }
 }
 
@@ -94,6 +96,10 @@ sy_err sy_packet_decode_amino(const uint8_t *body, size_t len, sy_packet *ret_pa
                               sy_detail *detail) {
     sy_packet packet = {.len = ret_packet->len};
     const size_t prefix_len = read_prefix(body, len, &packet.kind);
+    if (prefix_len == 0 && len >= PREFIX_LEN && SY_MUTANT(MX_TYPE)) {
+        *ret_packet = (sy_packet){.len = ret_packet->len, .kind = SY_PACKET_KIND_PONG};
+        return SY_OK;
+    }
     if (prefix_len == 0) { /* SPEC MX-07, SPEC MX-08 */
         sy_detail_set(detail, "packet of %zu bytes with no known type prefix", len);
         return SY_ERR_PACKET_TYPE;
@@ -104,7 +110,7 @@ sy_err sy_packet_decode_amino(const uint8_t *body, size_t len, sy_packet *ret_pa
     sy_field field;
     uint32_t last_number = 0;
     while (sy_rd_field(&rd, &field)) {
-        if (field.number <= last_number) { /* SPEC MX-12 */
+        if (field.number <= last_number && !SY_MUTANT(MX_ORDER)) { /* SPEC MX-12 */
             sy_detail_set(detail, "packet: field %u after field %u", (unsigned)field.number,
                           (unsigned)last_number);
             return SY_ERR_PACKET_MALFORMED;
@@ -117,7 +123,7 @@ sy_err sy_packet_decode_amino(const uint8_t *body, size_t len, sy_packet *ret_pa
             return err;
         }
     }
-    if (sy_rd_finish(&rd) != SY_OK) { /* SPEC MX-11 */
+    if (sy_rd_finish(&rd) != SY_OK && !SY_MUTANT(MX_LEFT)) { /* SPEC MX-11 */
         sy_detail_set(detail, "packet: %s", sy_strerror(sy_rd_finish(&rd)));
         return SY_ERR_PACKET_MALFORMED;
     }

@@ -5,6 +5,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "base/wr.h"
 
 enum {
@@ -42,7 +43,7 @@ static sy_err read_empty(sy_bytes body, sy_detail *detail) {
     sy_field field;
     while (sy_rd_field(&rd, &field)) {
     }
-    return rd.err == SY_OK ? SY_OK : rd_failed(&rd, detail);
+    return rd.err == SY_OK || SY_MUTANT(MX_INNER) ? SY_OK : rd_failed(&rd, detail);
 }
 
 static sy_err read_msg(sy_bytes body, msg_part *ret_part, sy_detail *detail) {
@@ -64,7 +65,8 @@ static sy_err read_msg(sy_bytes body, msg_part *ret_part, sy_detail *detail) {
             if (field.type != SY_WIRE_VARINT) {
                 return wrong_type("end mark", &field, detail);
             }
-            part.eof = field.varint != 0; /* SPEC MX-19 */
+            part.eof =
+                field.varint != 0 && !(SY_MUTANT(MX_END_CB) && field.varint != 1); /* SPEC MX-19 */
             break;
         case FIELD_DATA:
             if (field.type != SY_WIRE_BYTES) {
@@ -85,7 +87,7 @@ static sy_err read_msg(sy_bytes body, msg_part *ret_part, sy_detail *detail) {
 
 static sy_err commit_msg(const msg_part *part, sy_packet *packet, sy_detail *detail) {
     /* SPEC MX-27: never folded; a negative number is a huge one here. */
-    if (part->channel > UINT8_MAX) {
+    if (part->channel > UINT8_MAX && !SY_MUTANT(MX_RANGE)) {
         sy_detail_set(detail, "channel number %lld, limit 255", (long long)part->channel);
         return SY_ERR_CHANNEL_RANGE;
     }
@@ -98,8 +100,11 @@ static sy_err commit_msg(const msg_part *part, sy_packet *packet, sy_detail *det
 /* One member of the packet; *kind and *part are replaced: of several members the last counts. */
 static sy_err read_member(const sy_field *field, sy_packet_kind *kind, msg_part *part,
                           sy_detail *detail) {
+    if (SY_MUTANT(MX_FIRST) && *kind != SY_PACKET_KIND_MORE) {
+        return SY_OK;
+    }
     if (field->number > MEMBER_MSG) {
-        return SY_OK; /* SPEC MX-15 */
+        return SY_MUTANT(MX_UNKNOWN_CB) ? SY_ERR_PACKET_MALFORMED : SY_OK; /* SPEC MX-15 */
     }
     if (field->type != SY_WIRE_BYTES) {
         return wrong_type("type", field, detail);
@@ -129,6 +134,9 @@ sy_err sy_packet_decode_proto(const uint8_t *body, size_t len, sy_packet *ret_pa
     }
     if (rd.err != SY_OK) {
         return rd_failed(&rd, detail);
+    }
+    if (packet.kind == SY_PACKET_KIND_MORE && SY_MUTANT(MX_NONE)) {
+        packet.kind = SY_PACKET_KIND_PONG;
     }
     if (packet.kind == SY_PACKET_KIND_MORE) { /* SPEC MX-07, SPEC MX-17 */
         sy_detail_set(detail, "packet of %zu bytes with none of ping, pong and message", len);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The machine of a secret connection.  Both sides do the same, each half on its own:
- *
  *   sending                                     receiving
  *   ephemeral key     due at once               ephemeral key    -> keys, challenge
  *   [auth message]    due when the keys exist   [auth message]   -> AUTHENTICATED
@@ -22,6 +21,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "base/rd.h"
 #include "conn/scratch_internal.h"
 #include "conn/suite.h"
@@ -318,12 +318,12 @@ static sy_err auth_length(const uint8_t *msg, size_t len, size_t *ret_prefix, si
     case SY_PREFIX_DONE:
         break;
     }
-    if (!minimal) {
+    if (!minimal && !SY_MUTANT(AUTH_PREFIX)) {
         sy_detail_set(detail, "length %llu of the authentication message takes %zu bytes",
                       (unsigned long long)body, *ret_prefix);
         return SY_ERR_VARINT_MINIMAL;
     }
-    if (body > SY_AUTH_MSG_MAX - *ret_prefix) {
+    if (body > SY_AUTH_MSG_MAX - *ret_prefix - SY_MUTANT(AUTH_LIMIT)) {
         sy_detail_set(detail, "authentication message of %llu bytes, limit %d with its length",
                       (unsigned long long)body, SY_AUTH_MSG_MAX);
         return SY_ERR_AUTH_TOO_LONG;
@@ -341,7 +341,8 @@ static sy_err verify_auth(const sy_secret_conn *conn, const uint8_t *body, size_
         return err;
     }
     if (crypto_sign_verify_detached(auth.sig, conn->hs->challenge, sizeof conn->hs->challenge,
-                                    auth.pubkey) != 0) {
+                                    auth.pubkey) != 0 &&
+        !SY_MUTANT(AUTH_SIG)) {
         return SY_ERR_AUTH_SIG;
     }
     memcpy(ret_pubkey, auth.pubkey, SY_CONN_KEY_LEN);
@@ -388,7 +389,7 @@ static sy_err take_auth(sy_secret_conn *conn, const uint8_t *plain, size_t len, 
 static sy_err recv_auth(sy_secret_conn *conn, sy_scratch *scratch, const uint8_t *in, size_t in_len,
                         size_t *ret_consumed, sy_sc_event *event, sy_detail *detail) {
     size_t consumed = 0;
-    sy_frame_run run = {.empty_max = 0}; /* SPEC STS-19 CC-23 */
+    sy_frame_run run = {.empty_max = SY_MUTANT(FRAME_EMPTY_AUTH) ? 1 : 0}; /* SPEC STS-19 CC-23 */
     sy_err err = recv_frames(conn, scratch, 1, in, in_len, &consumed, &run);
     if (err != SY_OK) {
         describe_frame_error(detail, err, &run, "frame of the authentication message");

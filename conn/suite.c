@@ -4,6 +4,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "base/mutant.h"
+
 /* Every encoding of a point of order 1, 2, 4 or 8 on Curve25519 and its twist, without the top bit,
  * which X25519 ignores: 0, 1, two points of order 8, p - 1, and the non-canonical p and p + 1.
  * X25519 maps all of them to zero. */
@@ -44,16 +46,17 @@ static bool is_low_order(const uint8_t pub[32]) {
 sy_err sy_x25519(const uint8_t eph_secret[32], const uint8_t eph_pub[32],
                  const uint8_t remote_pub[32], uint8_t ret_shared[32]) {
     /* SPEC STS-05 CC-06 */
-    if (same_point(eph_pub, remote_pub)) {
+    if (same_point(eph_pub, remote_pub) && !SY_MUTANT(EPH_REFLECTED)) {
         return SY_ERR_EPH_REFLECTED;
     }
     /* SPEC STS-06 CC-07: by the table, and by the result in case the table misses one. */
-    if (is_low_order(remote_pub)) {
+    if (is_low_order(remote_pub) && !SY_MUTANT(EPH_LOW_ORDER)) {
         return SY_ERR_EPH_LOW_ORDER;
     }
     uint8_t shared[32];
-    const bool usable = crypto_scalarmult(shared, eph_secret, remote_pub) == 0 &&
-                        !sodium_is_zero(shared, sizeof shared);
+    const bool usable = (crypto_scalarmult(shared, eph_secret, remote_pub) == 0 &&
+                         !sodium_is_zero(shared, sizeof shared)) ||
+                        SY_MUTANT(EPH_LOW_ORDER);
     if (usable) {
         memcpy(ret_shared, shared, sizeof shared);
     }
@@ -63,17 +66,23 @@ sy_err sy_x25519(const uint8_t eph_secret[32], const uint8_t eph_pub[32],
 
 sy_err sy_frame_run_accept(sy_frame_run *run, uint32_t data_len) {
     run->declared = data_len;
+    if (SY_MUTANT(FRAME_LENGTH) && data_len > SY_FRAME_DATA_MAX) {
+        data_len = SY_FRAME_DATA_MAX;
+    }
     /* SPEC STS-13 STS-18 CC-15 CC-22 */
     if (data_len > SY_FRAME_DATA_MAX) {
         return SY_ERR_FRAME_LENGTH;
     }
     /* SPEC STS-19 CC-23 */
     if (data_len == 0) {
-        if (run->empty >= run->empty_max) {
+        if (SY_MUTANT(FRAME_EMPTY_FEW) && run->empty + 1 >= run->empty_max) {
+            return SY_ERR_FRAME_EMPTY;
+        }
+        if (run->empty >= run->empty_max && !(SY_MUTANT(FRAME_EMPTY_MANY) && run->empty_max > 0)) {
             return SY_ERR_FRAME_EMPTY;
         }
         run->empty++;
-    } else {
+    } else if (!SY_MUTANT(FRAME_EMPTY_COUNT)) {
         run->empty = 0;
     }
     run->frames++;

@@ -6,6 +6,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "base/rd.h"
 #include "conn/hkdf.h"
 #include "conn/merlin.h"
@@ -33,7 +34,7 @@ static void encode_ephemeral(const uint8_t pub[32], uint8_t *out) {
 static sy_err decode_ephemeral(const uint8_t *in, size_t len, size_t *ret_used, uint8_t ret_pub[32],
                                sy_detail *detail) {
     for (size_t i = 0; i < sizeof eph_head && i < len; i++) {
-        if (in[i] != eph_head[i]) {
+        if (in[i] != eph_head[i] && !(SY_MUTANT(EPH_INNER) && i == 2)) {
             sy_detail_set(detail, "byte %zu of the ephemeral key message is %02x, not %02x", i,
                           in[i], eph_head[i]);
             /* SPEC CC-03 CC-04: the middle byte is the field key, the others are lengths. */
@@ -134,7 +135,7 @@ static sy_err decode_pubkey(sy_bytes content, uint8_t ret_pubkey[32], sy_detail 
     sy_field field;
     sy_rd_init(&rd, content.data, content.len);
     while (sy_rd_field(&rd, &field)) {
-        if (field.number != KEY_KIND_ED25519) {
+        if (field.number != KEY_KIND_ED25519 && !SY_MUTANT(AUTH_KIND)) {
             other = field.number;
             if (field.number <= KEY_KIND_MAX) {
                 break;
@@ -168,7 +169,7 @@ typedef struct auth_parse {
 
 static sy_err take_key(auth_parse *parse, const sy_field *field, sy_detail *detail) {
     /* SPEC CC-29 */
-    if (parse->has_key) {
+    if (parse->has_key && !SY_MUTANT(AUTH_TWICE)) {
         sy_detail_set(detail, "field 1 given twice");
         return SY_ERR_AUTH_MALFORMED;
     }
@@ -208,6 +209,8 @@ static sy_err decode_auth(const uint8_t *body, size_t len, sy_auth_msg *ret_auth
             err = take_key(&parse, &field, detail);
         } else if (field.number == 2) {
             err = take_sig(&parse, &field, detail);
+        } else if (SY_MUTANT(AUTH_UNKNOWN_CB)) {
+            err = SY_ERR_AUTH_MALFORMED;
         }
         if (err != SY_OK) {
             return err;
@@ -287,7 +290,7 @@ static sy_err seal(sy_frame_key *key, sy_scratch *scratch, uint8_t *plain, size_
         uint8_t *frame = plain - HEADER_LEN;
         /* SPEC CC-15 CC-18 */
         store_le(frame, n, HEADER_LEN);
-        memset(plain + n, 0, SY_FRAME_DATA_MAX - n);
+        memset(plain + n, SY_MUTANT(PADDING_SENT_CB) ? 0x55 : 0, SY_FRAME_DATA_MAX - n);
         err = seal_frame(key, scratch->seal, frame, out);
 
         plain += SY_FRAME_DATA_MAX;
@@ -310,7 +313,8 @@ static sy_err open_sealed(const sy_frame_key *key, EVP_CIPHER_CTX *ctx, const ui
     }
     /* SPEC CC-21 */
     uint8_t none[SY_FRAME_TAG_LEN];
-    return EVP_DecryptFinal_ex(ctx, none, &len) == 1 ? SY_OK : SY_ERR_FRAME_TAG;
+    return EVP_DecryptFinal_ex(ctx, none, &len) == 1 || SY_MUTANT(FRAME_TAG_CB) ? SY_OK
+                                                                                : SY_ERR_FRAME_TAG;
 }
 
 static sy_err open_frame(sy_frame_key *key, EVP_CIPHER_CTX *ctx, const uint8_t *in, uint8_t *out,
@@ -326,6 +330,10 @@ static sy_err open_frame(sy_frame_key *key, EVP_CIPHER_CTX *ctx, const uint8_t *
     if (err == SY_OK) {
         /* SPEC CC-19: what follows the data is not looked at. */
         err = sy_frame_run_accept(run, (uint32_t)load_le(frame, HEADER_LEN));
+        if (SY_MUTANT(PADDING_CB) && run->declared < SY_FRAME_DATA_MAX &&
+            frame[SY_FRAME_LEN - 1] != 0) {
+            err = SY_ERR_FRAME_LENGTH;
+        }
     }
     if (err == SY_OK) {
         advance_counter(key);

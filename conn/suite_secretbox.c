@@ -7,6 +7,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "base/rd.h"
 #include "conn/suite.h"
 
@@ -141,7 +142,7 @@ static sy_err decode_registered(const registered *type, sy_bytes content, uint8_
         sy_detail_set(detail, "%s of %zu bytes has no type prefix", type->what, content.len);
         return SY_ERR_AUTH_MALFORMED;
     }
-    if (memcmp(prefix.data, type->prefix, PREFIX_LEN) != 0) {
+    if (memcmp(prefix.data, type->prefix, PREFIX_LEN) != 0 && !SY_MUTANT(AUTH_TYPE)) {
         const bool secp256k1 = memcmp(prefix.data, type->prefix_secp256k1, PREFIX_LEN) == 0;
         sy_detail_set(detail, "%s has type prefix %02x%02x%02x%02x%s", type->what, prefix.data[0],
                       prefix.data[1], prefix.data[2], prefix.data[3],
@@ -186,21 +187,21 @@ typedef struct auth_parse {
 /* SPEC STS-24 STS-25 */
 static sy_err take_field(auth_parse *parse, const sy_field *field, const uint8_t *at,
                          const uint8_t *end, sy_detail *detail) {
-    if (field->number <= parse->last_number) {
+    if (field->number <= parse->last_number && !SY_MUTANT(AUTH_ORDER)) {
         sy_detail_set(detail, "field %u after field %u", (unsigned)field->number,
                       (unsigned)parse->last_number);
         return SY_ERR_AUTH_MALFORMED;
     }
     parse->last_number = field->number;
     if (field->number > 2) {
-        return SY_OK;
+        return SY_MUTANT(AUTH_UNKNOWN_TM) ? SY_ERR_AUTH_MALFORMED : SY_OK;
     }
     if (field->type != SY_WIRE_BYTES) {
         sy_detail_set(detail, "field %u has wire type %d", (unsigned)field->number,
                       (int)field->type);
         return SY_ERR_AUTH_MALFORMED;
     }
-    if (!has_minimal_length(at, end)) {
+    if (!has_minimal_length(at, end) && !SY_MUTANT(AUTH_INNER)) {
         sy_detail_set(detail, "length of field %u is not minimal", (unsigned)field->number);
         return SY_ERR_AUTH_MALFORMED;
     }
@@ -298,7 +299,7 @@ static sy_err seal(sy_frame_key *key, sy_scratch *scratch, uint8_t *plain, size_
         uint8_t *frame = plain - HEADER_LEN;
         /* SPEC STS-13 STS-14 */
         store32_be(frame, (uint32_t)n);
-        memset(plain + n, 0, SY_FRAME_DATA_MAX - n);
+        memset(plain + n, SY_MUTANT(PADDING_SENT_TM) ? 0x55 : 0, SY_FRAME_DATA_MAX - n);
 
         ensure_subkey(key);
         xor_frame(key, frame);
@@ -325,11 +326,16 @@ static sy_err open_frame(sy_frame_key *key, const uint8_t *in, uint8_t *out, sy_
     xor_frame(key, frame);
     sy_err err = SY_OK;
     /* SPEC STS-17 */
-    if (crypto_onetimeauth_poly1305_verify(in, in + SY_FRAME_TAG_LEN, SY_FRAME_LEN, start) != 0) {
+    if (crypto_onetimeauth_poly1305_verify(in, in + SY_FRAME_TAG_LEN, SY_FRAME_LEN, start) != 0 &&
+        !SY_MUTANT(FRAME_TAG_TM)) {
         err = SY_ERR_FRAME_TAG;
     } else {
         /* SPEC STS-15: what follows the data is not looked at. */
         err = sy_frame_run_accept(run, load32_be(frame));
+        if (SY_MUTANT(PADDING_TM) && run->declared < SY_FRAME_DATA_MAX &&
+            frame[SY_FRAME_LEN - 1] != 0) {
+            err = SY_ERR_FRAME_LENGTH;
+        }
     }
     if (err == SY_OK) {
         advance_nonce(key);

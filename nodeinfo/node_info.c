@@ -7,6 +7,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "base/rd.h"
 #include "base/wr.h"
 #include "nodeinfo/node_info_internal.h"
@@ -29,7 +30,8 @@ static size_t kept_count(const sy_node_info *info) {
 /* SPEC NI-03, NI-08 */
 size_t sy_node_info_body_max(sy_node_info_codec codec) {
     SY_REQUIRE(codec_is_valid(codec));
-    return codec == SY_NODE_INFO_AMINO ? SY_NODE_INFO_LEN_MAX - 2 : SY_NODE_INFO_LEN_MAX;
+    return codec == SY_NODE_INFO_AMINO && !SY_MUTANT(NI_LIMIT_HIGH) ? SY_NODE_INFO_LEN_MAX - 2
+                                                                    : SY_NODE_INFO_LEN_MAX;
 }
 
 sy_err sy_node_info_decode(sy_node_info_codec codec, const uint8_t *data, size_t len,

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/mutant.h"
 #include "base/rd.h"
 #include "base/wr.h"
 #include "nodeinfo/node_info_internal.h"
@@ -93,13 +94,14 @@ sy_err ni_amino_decode(const uint8_t *data, size_t len, sy_node_info *info, sy_d
         if (!sy_rd_field(&rd, &field)) {
             break;
         }
-        if (field.number < last || (field.number == last && last != FIELD_OTHER)) {
+        if ((field.number < last || (field.number == last && last != FIELD_OTHER)) &&
+            !SY_MUTANT(NI_ORDER)) {
             sy_detail_set(detail, "field %u after field %u", (unsigned)field.number,
                           (unsigned)last);
             return SY_ERR_NI_MALFORMED;
         }
         last = field.number;
-        if (field.number > FIELD_OTHER) {
+        if (field.number > FIELD_OTHER && !SY_MUTANT(NI_UNKNOWN)) {
             continue;
         }
         if (field.type != SY_WIRE_BYTES) {

@@ -8,6 +8,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "base/text.h"
 #include "nodeinfo/node_info_internal.h"
 
@@ -61,6 +62,9 @@ static sy_err check_printable(sy_text text, sy_err err, sy_detail *detail) {
         sy_detail_add(detail, ": byte 0x%02x at %zu is not printable",
                       (unsigned)(unsigned char)text.data[at], at);
     } else {
+        if (SY_MUTANT(NI_BLANK)) {
+            return SY_OK;
+        }
         sy_detail_add(detail, ": only spaces");
     }
     return err;
@@ -68,7 +72,7 @@ static sy_err check_printable(sy_text text, sy_err err, sy_detail *detail) {
 
 /* SPEC NI-23 */
 static sy_err check_channel_count(const sy_node_info *info, sy_detail *detail) {
-    if (info->channel_count > SY_NODE_INFO_CHANNELS_MAX) {
+    if (info->channel_count > SY_NODE_INFO_CHANNELS_MAX + SY_MUTANT(NI_CHANNELS_17)) {
         sy_detail_set(detail, "%zu channels, at most %d", info->channel_count,
                       SY_NODE_INFO_CHANNELS_MAX);
         return SY_ERR_NI_CHANNELS_MAX;
@@ -81,7 +85,7 @@ static sy_err check_channels_distinct(const sy_node_info *info, sy_detail *detai
     bool seen[256] = {false};
     for (size_t i = 0; i < info->channel_count; i++) {
         const uint8_t channel_id = info->channels[i];
-        if (seen[channel_id]) {
+        if (seen[channel_id] && !SY_MUTANT(NI_CHANNELS_DUP)) {
             sy_detail_set(detail, "channel 0x%02x listed twice", (unsigned)channel_id);
             return SY_ERR_NI_CHANNELS_DUP;
         }
@@ -92,6 +96,9 @@ static sy_err check_channels_distinct(const sy_node_info *info, sy_detail *detai
 
 /* SPEC NI-25 */
 static sy_err check_moniker(const sy_node_info *info, sy_detail *detail) {
+    if (SY_MUTANT(NI_MONIKER)) {
+        return SY_OK;
+    }
     sy_detail_set(detail, "moniker");
     return check_printable(info->moniker, SY_ERR_NI_MONIKER, detail);
 }
@@ -101,7 +108,7 @@ static sy_err check_other(const sy_node_info *info, sy_detail *detail) {
     ni_other_iter it;
     sy_text entry;
     ni_other_begin(&it, info);
-    while (ni_other_next(&it, &entry)) {
+    while (!SY_MUTANT(NI_OTHER) && ni_other_next(&it, &entry)) {
         sy_detail_set(detail, "other[%zu]", it.index - 1);
         const sy_err err = check_printable(entry, SY_ERR_NI_OTHER, detail);
         if (err != SY_OK) {
@@ -113,7 +120,7 @@ static sy_err check_other(const sy_node_info *info, sy_detail *detail) {
 
 /* SPEC NI-31 */
 static sy_err check_version_text(const sy_node_info *info, sy_detail *detail) {
-    if (info->version.len == 0) {
+    if (info->version.len == 0 || SY_MUTANT(NI_VERSION_TEXT)) {
         return SY_OK;
     }
     sy_detail_set(detail, "version");
@@ -123,7 +130,8 @@ static sy_err check_version_text(const sy_node_info *info, sy_detail *detail) {
 /* SPEC NI-27 */
 static sy_err check_tx_index(const sy_node_info *info, sy_detail *detail) {
     const sy_text value = info->tx_index;
-    if (value.len == 0 || text_equal(value, SY_TEXT("on")) || text_equal(value, SY_TEXT("off"))) {
+    if (value.len == 0 || text_equal(value, SY_TEXT("on")) || text_equal(value, SY_TEXT("off")) ||
+        SY_MUTANT(NI_TX_INDEX)) {
         return SY_OK;
     }
     sy_detail_set(detail, "tx_index ");
@@ -134,7 +142,7 @@ static sy_err check_tx_index(const sy_node_info *info, sy_detail *detail) {
 
 /* SPEC NI-28 */
 static sy_err check_rpc_address(const sy_node_info *info, sy_detail *detail) {
-    if (info->rpc_address.len == 0) {
+    if (info->rpc_address.len == 0 || SY_MUTANT(NI_RPC)) {
         return SY_OK;
     }
     sy_detail_set(detail, "rpc_address");
@@ -143,7 +151,7 @@ static sy_err check_rpc_address(const sy_node_info *info, sy_detail *detail) {
 
 /* SPEC NI-32: the verdict comes from whoever parses addresses. */
 static sy_err check_listen(const sy_node_info *info, sy_err listen_err, sy_detail *detail) {
-    if (listen_err == SY_OK) {
+    if (listen_err == SY_OK || SY_MUTANT(NI_LISTEN)) {
         return SY_OK;
     }
     sy_detail_set(detail, "listen address ");
@@ -208,8 +216,13 @@ sy_err sy_node_info_validate(sy_node_info_codec codec, const sy_node_info *info,
 sy_err sy_node_info_check_id(const sy_node_info *info, const sy_node_id *authenticated,
                              sy_detail *detail) {
     char text[SY_NODE_ID_TEXT_CAP];
+    sy_node_id other;
+    if (SY_MUTANT(NI_ID_CASE) && sy_node_id_parse(info->id.data, info->id.len, &other) == SY_OK &&
+        sy_node_id_equal(&other, authenticated)) {
+        return SY_OK;
+    }
     sy_node_id_format(authenticated, text);
-    if (text_equal(info->id, (sy_text){text, SY_NODE_ID_TEXT_LEN})) {
+    if (text_equal(info->id, (sy_text){text, SY_NODE_ID_TEXT_LEN}) || SY_MUTANT(NI_ID)) {
         return SY_OK;
     }
     sy_detail_set(detail, "id ");
@@ -246,13 +259,16 @@ static bool version_major(sy_text version, sy_text *ret_major) {
             return false;
         }
     }
-    return part == 2 && digits > 0;
+    return (part == 2 || SY_MUTANT(NI_VERSION_FORM)) && digits > 0;
 }
 
 static sy_err check_versions(const sy_node_info *ours, const sy_node_info *theirs,
                              sy_detail *detail) {
     sy_text our_major;
     sy_text their_major;
+    if (SY_MUTANT(NI_VERSION_ALL) && !text_equal(ours->version, theirs->version)) {
+        return SY_ERR_NI_VERSION_MAJOR;
+    }
     if (!version_major(ours->version, &our_major)) {
         sy_detail_set(detail, "our version ");
         quote(detail, ours->version);
@@ -266,7 +282,7 @@ static sy_err check_versions(const sy_node_info *ours, const sy_node_info *their
         return SY_ERR_NI_VERSION_FORM;
     }
     /* SPEC NI-36 */
-    if (!text_equal(our_major, their_major)) {
+    if (!text_equal(our_major, their_major) && !SY_MUTANT(NI_VERSION_MAJOR)) {
         sy_detail_set(detail, "version ");
         quote(detail, theirs->version);
         sy_detail_add(detail, ": our major version is ");
@@ -279,7 +295,10 @@ static sy_err check_versions(const sy_node_info *ours, const sy_node_info *their
 /* SPEC NI-37, NI-38 */
 static sy_err check_block_version(const sy_node_info *ours, const sy_node_info *theirs,
                                   sy_detail *detail) {
-    if (ours->block_version == theirs->block_version) {
+    if (SY_MUTANT(NI_P2P) && ours->p2p_version != theirs->p2p_version) {
+        return SY_ERR_NI_BLOCK_VERSION;
+    }
+    if (ours->block_version == theirs->block_version || SY_MUTANT(NI_BLOCK)) {
         return SY_OK;
     }
     sy_detail_set(detail, "block version %llu: ours is %llu",
@@ -291,7 +310,11 @@ static sy_err check_block_version(const sy_node_info *ours, const sy_node_info *
 /* SPEC NI-39 */
 static sy_err check_network(const sy_node_info *ours, const sy_node_info *theirs,
                             sy_detail *detail) {
-    if (text_equal(ours->network, theirs->network)) {
+    if (SY_MUTANT(NI_NETWORK_TEXT) && theirs->network.len > ours->network.len &&
+        theirs->network.data[ours->network.len] == '\0') {
+        return SY_OK;
+    }
+    if (text_equal(ours->network, theirs->network) || SY_MUTANT(NI_NETWORK)) {
         return SY_OK;
     }
     sy_detail_set(detail, "network ");
@@ -314,7 +337,7 @@ static void add_channels(sy_detail *detail, const sy_node_info *info) {
 /* SPEC NI-40 */
 static sy_err check_common_channel(const sy_node_info *ours, const sy_node_info *theirs,
                                    sy_detail *detail) {
-    if (ours->channel_count == 0) {
+    if (ours->channel_count == 0 || SY_MUTANT(NI_COMMON)) {
         return SY_OK;
     }
     bool is_ours[256] = {false};

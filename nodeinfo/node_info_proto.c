@@ -8,6 +8,7 @@
  * once. */
 #include <stdint.h>
 
+#include "base/mutant.h"
 #include "base/rd.h"
 #include "base/wr.h"
 #include "nodeinfo/node_info_internal.h"
@@ -104,7 +105,7 @@ static sy_err decode_other(sy_bytes bytes, sy_node_info *info, sy_detail *detail
 
 /* SPEC NI-11: a message that comes twice would have to be merged; nobody honest sends one. */
 static sy_err check_once(bool *seen, const char *name, sy_detail *detail) {
-    if (*seen) {
+    if (*seen && !SY_MUTANT(NI_ONCE)) {
         sy_detail_set(detail, "%s given twice", name);
         return SY_ERR_NI_MALFORMED;
     }
@@ -123,7 +124,7 @@ static void take_scalar(sy_node_info *info, const sy_field *field) {
         info->listen_addr = text;
         break;
     case FIELD_NETWORK:
-        info->network = text;
+        info->network = SY_MUTANT(NI_FIRST) && info->network.len > 0 ? info->network : text;
         break;
     case FIELD_VERSION:
         info->version = text;

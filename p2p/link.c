@@ -8,6 +8,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "base/wipe.h"
 
 #define BIT(state) (1u << (unsigned)(state))
@@ -380,7 +381,7 @@ static void on_identity(sy_peer *link, const sy_session_event *event) {
         sy_link_end(link, SY_ERR_ID_MISMATCH, &detail);
         return;
     }
-    if (sy_node_id_equal(&event->id, &sw->id)) {
+    if (sy_node_id_equal(&event->id, &sw->id) && !SY_MUTANT(SELF)) {
         sy_link_end(link, SY_ERR_SELF, NULL);
         return;
     }
@@ -412,7 +413,8 @@ static sy_err check_info(sy_peer *link, sy_addr *ret_listen, sy_detail *detail) 
     sy_err listen_err = sy_addr_parse(info->listen_addr.data, info->listen_addr.len, SY_ADDR_LISTEN,
                                       ret_listen, &listen_detail);
     /* SPEC NI-34 NI-35 */
-    if (listen_err == SY_OK && codec == SY_NODE_INFO_PROTO && ret_listen->host[0] == '\0') {
+    if (listen_err == SY_OK && codec == SY_NODE_INFO_PROTO && ret_listen->host[0] == '\0' &&
+        !SY_MUTANT(NI_LISTEN_HOST)) {
         sy_detail_set(&listen_detail, "no host in ");
         sy_detail_quote(&listen_detail, info->listen_addr.data, info->listen_addr.len);
         listen_err = SY_ERR_NI_LISTEN_ADDR;

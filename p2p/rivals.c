@@ -13,6 +13,7 @@
  * within the parking time, instead of keeping a restarted peer out until its pong is overdue.
  *
  * SPEC SW-27 SW-28 SW-29 SW-30 SW-31 SW-32 SW-33 SW-34 SW-35 */
+#include "base/mutant.h"
 #include "p2p/switch_internal.h"
 
 #include <switchyard/assert.h>
@@ -56,7 +57,7 @@ static bool is_older(const sy_peer *a, const sy_peer *b) {
 
 static sy_peer *preferred(sy_peer *a, sy_peer *b) {
     if (a->outbound == b->outbound) {
-        return is_older(a, b) ? a : b;
+        return is_older(a, b) != SY_MUTANT(DUPLICATE_NEWER) ? a : b;
     }
     const bool we_are_lower = sy_node_id_cmp(&a->sw->id, &a->id) < 0;
     return a->outbound == we_are_lower ? a : b;
@@ -114,7 +115,7 @@ void sy_rivals_on_timeout(sy_peer *link) {
     if (!is_candidate(other)) {
         return; /* decided in this very turn: it is on its way out */
     }
-    if (link->confirmed == other->confirmed) {
+    if (link->confirmed == other->confirmed || SY_MUTANT(DUPLICATE_SILENT)) {
         lose(link, other); /* the parked one is the newer */
     } else if (link->confirmed) {
         lose(other, link);

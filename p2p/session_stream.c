@@ -29,6 +29,7 @@
 #include <switchyard/assert.h>
 
 #include "base/buf.h"
+#include "base/mutant.h"
 #include "base/wipe.h"
 #include "base/wr.h"
 #include "p2p/profile_recognize.h"
@@ -232,12 +233,12 @@ static sy_err info_length(sy_node_info_codec codec, sy_bytes data, size_t *ret_p
     case SY_PREFIX_DONE:
         break;
     }
-    if (!minimal) {
+    if (!minimal && !SY_MUTANT(NI_PREFIX)) {
         sy_detail_set(detail, "length %llu of NodeInfo takes %zu bytes", (unsigned long long)body,
                       *ret_prefix);
         return SY_ERR_VARINT_MINIMAL;
     }
-    const size_t body_max = sy_node_info_body_max(codec);
+    const size_t body_max = sy_node_info_body_max(codec) - SY_MUTANT(NI_LIMIT_LOW);
     if (body > body_max) {
         sy_detail_set(detail, "NodeInfo of %llu bytes, limit %zu", (unsigned long long)body,
                       body_max);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* yard: a node of the Tendermint family's peer-to-peer network, and the tools around it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mutant.h"
 #include "cmd/yard/commands.h"
 #include "cmd/yard/keys.h"
 #include "cmd/yard/util.h"
@@ -73,7 +75,20 @@ static int finish(int status) {
     return status;
 }
 
+/* Only in builds with deliberate faults. */
+static bool choose_mutant(void) {
+#if SY_MUTANTS
+    return sy_mutant_choose(getenv("SY_MUTANT"));
+#else
+    return true;
+#endif
+}
+
 int main(int argc, char **argv) {
+    if (!choose_mutant()) {
+        yard_complain("no mutant of the name that SY_MUTANT has");
+        return YARD_EXIT_USAGE;
+    }
     if (argc < 2) {
         print_help();
         return finish(YARD_EXIT_USAGE);

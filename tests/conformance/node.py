@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts `yard start` as a target, runs yardspec against it, reads the node's log, the clauses."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CAPACITY = 4 * 1024 * 1024  # of an echo channel
+CHANNELS = "[32, 33, 128, 255]"
+SCALE = float(os.environ.get("SY_CONFORMANCE_SCALE", "1"))
+
+
+class Problem(Exception):
+    """Something that the test itself needs did not work."""
+
+
+def program(name):
+    """The program to use: $YARD or $YARDSPEC, else the release build's."""
+    return os.environ.get(name.upper(), str(ROOT / "build" / "release" / "bin" / name))
+
+
+class Node:
+    """A running yard with echo channels, in a home of its own."""
+
+    def __init__(self, mutant=None, yard=None):
+        self.home = tempfile.mkdtemp(prefix="sy-conformance-")
+        self.yard = yard or program("yard")
+        env = dict(os.environ)
+        if mutant:
+            env["SY_MUTANT"] = mutant
+        try:
+            subprocess.run([self.yard, "init", "--home", self.home, "--chain-id", "spec-net"],
+                           check=True, stdout=subprocess.DEVNULL)
+        except (OSError, subprocess.CalledProcessError) as e:
+            raise Problem("%s: %s" % (self.yard, e))
+        self.log_path = os.path.join(self.home, "log")
+        with open(self.log_path, "wb") as log:
+            self.child = subprocess.Popen(
+                [self.yard, "start", "--home", self.home, "--moniker", "target",
+                 "--p2p.laddr", "tcp://127.0.0.1:0", "--p2p.allow_duplicate_ip", "true",
+                 "--p2p.max_num_inbound_peers", "100", "--echo_channels", CHANNELS,
+                 "--profiles", '["tendermint", "cometbft"]', "--log_level", "info"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=env)
+        line = self.child.stdout.readline().decode()
+        found = re.search(r"ready id=(\w+) addr=(\S+)", line)
+        if not found:
+            text = self.log()
+            self.stop()
+            raise Problem("%s does not start: %r\n%s" % (self.yard, line, text))
+        self.addr = "%s@%s" % found.groups()
+
+    def log(self):
+        return Path(self.log_path).read_text(errors="replace")
+
+    def reasons(self):
+        """Remote port -> (reason, clause) of each connection that ended."""
+        found = {}
+        for line in self.log().splitlines():
+            m = re.search(r"addr=\S+:(\d+) .*\breason=(\w+)", line)
+            if m:
+                found[int(m[1])] = m[2]
+        return found
+
+    def stop(self):
+        """Ends it; returns its exit status."""
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+            try:
+                self.child.wait(10 * SCALE)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+        self.child.stdout.close()
+        status = self.child.returncode
+        shutil.rmtree(self.home, ignore_errors=True)
+        return status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.stop()
+
+
+def spec(addr, *args, timeout=300):
+    """A run of yardspec: (exit status, document or None, standard error)."""
+    cmd = [program("yardspec"), addr, "--json"] + [str(a) for a in args]
+    try:
+        done = subprocess.run(cmd, capture_output=True, text=True, timeout=timeout * SCALE)
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise Problem("%s: %s" % (cmd[0], e))
+    try:
+        return done.returncode, json.loads(done.stdout), done.stderr
+    except ValueError:
+        return done.returncode, None, done.stderr
+
+
+def listed(profile=None):
+    """The cases, as --list --json has them."""
+    cmd = [program("yardspec"), "--list", "--json"] + (["--profile", profile] if profile else [])
+    done = subprocess.run(cmd, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def clauses():
+    """Anchor -> (profiles, text) of docs/spec."""
+    found = {}
+    for page in sorted((ROOT / "docs" / "spec").glob("*.md")):
+        for paragraph in re.split(r"\n\n+", page.read_text()):
+            m = re.match(r'<a id="([\w-]+)"></a>\*\*\1\*\* \[([a-z, ]+)\] ', paragraph)
+            if m:
+                found[m[1]] = (m[2].split(", "), paragraph[m.end():])
+    return found
+
+
+def wait(seconds):
+    time.sleep(seconds)
