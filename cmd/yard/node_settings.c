@@ -269,13 +269,8 @@ static bool is_pex_wanted(yard_config *config) {
     if (!echo && !extra) {
         return true;
     }
-    const yard_key key = echo ? YARD_KEY_ECHO_CHANNELS : YARD_KEY_EXTRA_CHANNELS;
-    if (yard_config_is_given(config, YARD_KEY_PEX)) {
-        yard_config_refuse(config, key, "0x00 is the channel of peer exchange (p2p.pex)");
-    } else {
-        yard_texts_add(&config->warnings, yard_format("no peer exchange: %s uses its channel 0x00",
-                                                      echo ? "echo_channels" : "extra_channels"));
-    }
+    yard_texts_add(&config->warnings, yard_format("no peer exchange: %s uses its channel 0x00",
+                                                  echo ? "echo_channels" : "extra_channels"));
     return false;
 }
 

@@ -10,8 +10,8 @@
 
 /* ---- Verdicts -------------------------------------------------------------------------------- */
 
-static void say(spec_run *run, spec_verdict verdict, const char *expected, const char *format,
-                va_list args) {
+__attribute__((format(printf, 4, 0))) static void
+say(spec_run *run, spec_verdict verdict, const char *expected, const char *format, va_list args) {
     if (run->verdict != SPEC_UNDECIDED) {
         return; /* the first one counts */
     }

@@ -326,6 +326,8 @@ static const note_row note_rows[] = {
     {"[p2p]\npex = true\nseeds = \"" ID_A "@a:1\"\n", NULL, NULL},
     {"[switchyard]\necho_channels = [0]\n", NULL, "no peer exchange: echo_channels uses its"},
     {"[p2p]\npex = false\n[switchyard]\necho_channels = [0]\n", NULL, NULL},
+    {"[p2p]\npex = true\n[switchyard]\necho_channels = [0]\n", NULL,
+     "no peer exchange: echo_channels uses its"},
     {"[p2p]\npex = false\nupnp = false\n", NULL, NULL},
     {"[p2p]\npex = false\nupnp = true\n", ":3: p2p.upnp: accepted, no effect: ", NULL},
     {"[p2p]\npex = false\ntest_fuzz = true\n", ":3: p2p.test_fuzz: accepted, no effect: ", NULL},
