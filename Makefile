@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
-.PHONY: deps build-deps build demo check interop conformance conformance-matrix \
-	mutants clean help
+.PHONY: deps build-deps build demo check interop bench install package symbols conformance
+.PHONY: conformance-matrix mutants clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX  ?= /usr/local
+RELEASE  = build/release
 
 help:
 	@echo "make build    the release programs, in build/bin/"
 	@echo "make demo     a network of four nodes before your eyes"
 	@echo "make check    every test layer, with sanitizers"
 	@echo "make interop  only the tests against real peers (needs Go 1.23)"
+	@echo "make install  library, headers, programs and manual into PREFIX ($(PREFIX)), below DESTDIR"
+	@echo "make package  the Debian packages, in build/package/"
+	@echo "make symbols  writes the list of exported symbols anew"
+	@echo "make bench    us and the peers side by side (QUICK=1: the main rows, under 10 minutes)"
 	@echo "make conformance  only yardspec against our own node"
 	@echo "make conformance-matrix  released versions (needs Go)"
 	@echo "make mutants  does yardspec see deliberate faults?"
@@ -38,6 +44,22 @@ check:
 
 interop: build
 	@python3 tests/interop/run.py
+
+install: build-deps
+	@cmake --preset release -B "$(RELEASE)" >/dev/null
+	@cmake --build "$(RELEASE)" -j $(JOBS)
+	@cmake --install "$(RELEASE)" --prefix "$(PREFIX)" >/dev/null
+	@echo "installed into $(DESTDIR)$(PREFIX)"
+
+package:
+	@scripts/deps.sh package
+	@scripts/package.sh build/package
+
+symbols:
+	@scripts/symbols.py --write
+
+bench: build
+	@python3 tests/bench/run.py $(if $(filter 1,$(QUICK)),--quick)
 
 conformance: build
 	@python3 tests/conformance/run.py

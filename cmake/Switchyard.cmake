@@ -53,6 +53,9 @@ if(SY_SANITIZE)
     target_compile_options(sy_flags INTERFACE -fsanitize=${SY_SANITIZE} -fno-sanitize-recover=all)
     target_link_options(sy_flags INTERFACE -fsanitize=${SY_SANITIZE})
 endif()
+if(SY_FUZZ)
+    target_compile_options(sy_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/include/switchyard")
 

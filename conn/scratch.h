@@ -23,7 +23,7 @@
 
 typedef struct sy_scratch sy_scratch;
 
-/* Costs 97 KiB of mem and two cipher contexts of OpenSSL's own memory (2 KiB); initialises
+/* Costs 129 KiB of mem and two cipher contexts of OpenSSL's own memory (2 KiB); initialises
  * libsodium when nobody did.  mem borrows until del.
  *   SY_ERR_NOMEM, SY_ERR_CRYPTO_LIB */
 sy_err sy_scratch_new(const sy_mem *mem, sy_scratch **ret_scratch)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The machine of a secret connection.  Both sides do the same, each half on its own:
- *
  *   sending                                     receiving
  *   ephemeral key     due at once               ephemeral key    -> keys, challenge
  *   [auth message]    due when the keys exist   [auth message]   -> AUTHENTICATED

@@ -98,7 +98,7 @@ static bool parse_v6(span s, uint8_t out[16]) {
 
 sy_err sy_endpoint_parse_ip(const char *text, size_t len, sy_endpoint *ret_endpoint) {
     SY_REQUIRE(text != NULL || len == 0);
-    const span s = {text, len};
+    const span s = {len == 0 ? "" : text, len};
     sy_endpoint endpoint = {.port = 0};
     if (!parse_v4(s, endpoint.ip) && !parse_v6(s, endpoint.ip)) {
         return SY_ERR_ADDR_HOST;

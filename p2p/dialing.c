@@ -4,6 +4,8 @@
  * SPEC SW-36 SW-37 SW-39 SW-40 SW-44 */
 #include "p2p/switch_internal.h"
 
+#include <string.h>
+
 #include <switchyard/assert.h>
 
 static sy_reason connect_failure(sy_err code, const char *text) {
@@ -189,4 +191,14 @@ sy_err sy_switch_forget(sy_switch *sw, const sy_node_id *id, sy_time now) {
     const sy_err err = sy_dial_table_remove(&sw->dials, view.ref);
     sy_switch_refresh_limits(sw);
     return err;
+}
+
+void sy_switch_remember_profile(sy_switch *sw, const sy_node_id *id, const char *profile) {
+    const sy_profile *known = sy_profile_by_name(profile, strlen(profile));
+    for (size_t i = 0; i < sw->settings.profile_count; i++) {
+        if (known != NULL && sw->profiles[i] == known) {
+            sy_dial_table_remember(&sw->dials, id, known);
+            return;
+        }
+    }
 }

@@ -17,7 +17,8 @@
  *   b. After stream_close the driver reports nothing more for that ref and may free the stream.
  *   c. stream_close may be called from inside any of the driver's own reports; the driver must not
  *      touch the stream afterwards.
- *   d. Every operation is called on the loop thread and must not block. */
+ *   d. Every operation is called on the loop thread and must not block; the exceptions are the
+ *      worker operations, whose comments say so. */
 #ifndef SWITCHYARD_DRIVER_H
 #define SWITCHYARD_DRIVER_H
 
@@ -45,6 +46,11 @@ typedef struct sy_resolve_ref {
     uint32_t slot;
     uint32_t generation;
 } sy_resolve_ref;
+
+/* What a worker runs: one step of work, on the worker's own thread, with `now` of the monotonic
+ * clock.  True: call again at *ret_next at the latest (in the past: at once), or when woken.
+ * False: there will be no more work; it is not called again. */
+typedef bool (*sy_worker_run)(void *arg, sy_time now, sy_time *ret_next);
 
 #define SY_RESOLVE_MAX 16 /* addresses taken from one answer; more are ignored */
 
@@ -93,6 +99,31 @@ typedef struct sy_driver_ops {
 
     /* The wall clock, for files and people only.  NULL: this driver has none. */
     sy_walltime (*walltime)(void *driver);
+
+    /* Workers: one thread for each isolated reactor.  All NULL: this driver has none, and isolated
+     * reactors are refused at registration.  A driver without threads may run a worker inline,
+     * between the turns of the loop, and have locks that do nothing.
+     *
+     * Starts a worker.  name (static) is for people; `run` is called as soon as possible, but
+     * not before *ret_worker has been written.
+     *   SY_ERR_SYSTEM, SY_ERR_NOMEM */
+    sy_err (*worker_start)(void *driver, sy_switch *sw, const char *name, sy_worker_run run,
+                           void *arg, void **ret_worker);
+
+    /* Run it soon.  Any thread; also with the lock held.  A wake-up during `run` is not lost. */
+    void (*worker_wake)(void *driver, void *worker);
+
+    /* The worker's lock.  Any thread; held for moments only; not recursive. */
+    void (*worker_lock)(void *driver, void *worker);
+    void (*worker_unlock)(void *driver, void *worker);
+
+    /* Waits until `run` has returned false, then frees the worker and its lock.  The only operation
+     * that may block, as long as the reactor does; the switch has made sure that `run` will end. */
+    void (*worker_stop)(void *driver, void *worker);
+
+    /* Have the loop call sy_switch_on_posted soon; several posts may become one call.  Any thread,
+     * from worker_start to worker_stop; also with a worker's lock held. */
+    void (*post)(void *driver, sy_switch *sw);
 } sy_driver_ops;
 
 /* ---- Reports of the driver to the switch -------------------------------------------------------
@@ -100,7 +131,7 @@ typedef struct sy_driver_ops {
 
 /* A connection came in on a listener.  On SY_OK the switch has taken the stream and names it
  * *ret_ref; otherwise the driver closes it (the switch has counted and logged the refusal).
- *   SY_ERR_ADMIT_*, BANNED, NOMEM, SHUTDOWN */
+ *   SY_ERR_BANNED, FILTERED, NOMEM, SHUTDOWN */
 SY_API sy_err sy_switch_on_accepted(sy_switch *sw, void *stream, const sy_endpoint *local,
                                     const sy_endpoint *remote, sy_stream_ref *ret_ref,
                                     sy_time now) SY_MUST_USE;
@@ -131,6 +162,9 @@ SY_API void sy_switch_on_writable(sy_switch *sw, sy_stream_ref ref, sy_time now)
 SY_API void sy_switch_on_resolved(sy_switch *sw, sy_resolve_ref ref, sy_err err,
                                   const sy_endpoint *endpoints, size_t count,
                                   const sy_detail *detail, sy_time now);
+
+/* The answer to `post`, on the loop thread like every report. */
+SY_API void sy_switch_on_posted(sy_switch *sw, sy_time now);
 
 /* The next instant at which sy_switch_on_expiry has something to do; SY_NEVER when none.  May lie
  * in the past. */

@@ -344,53 +344,13 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
     return SY_OK;
 }
 
-/* SPEC PL-05 */
-size_t sy_link_allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]) {
-    const sy_switch *sw = link->sw;
-    const bool plain_too = sw->settings.plain_anywhere || sy_endpoint_is_private(&link->remote);
-    size_t count = 0;
-    for (size_t i = 0; i < sw->settings.profile_count; i++) {
-        if (sw->profiles[i] != &sy_profile_plain || plain_too) {
-            allowed[count++] = sw->profiles[i];
-        }
-    }
-    return count;
-}
-
-/* SPEC PR-02: with one profile there is nothing to recognise, and we need not wait for their first
- * byte. */
-void sy_link_begin_inbound(sy_peer *link) {
-    const sy_profile *allowed[SY_PROFILES_MAX];
-    const size_t count = sy_link_allowed_profiles(link, allowed);
-    if (count == 0) {
-        sy_detail detail;
-        sy_detail_set(&detail, "the profile plain only serves private addresses");
-        sy_link_end(link, SY_ERR_PROFILE_UNKNOWN, &detail);
-        return;
-    }
-    if (link->sw->settings.profile_count > 1) {
-        return;
-    }
-    const sy_err err = sy_link_begin_session(link, allowed[0]);
-    if (err != SY_OK) {
-        sy_link_end(link, err, NULL);
-    }
-}
-
-static bool is_unconditional(const sy_switch *sw, const sy_node_id *id) {
-    for (size_t i = 0; i < sw->settings.unconditional_count; i++) {
-        if (sy_node_id_equal(&sw->settings.unconditional_ids[i], id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static sy_err admit(sy_peer *link, sy_detail *detail) {
     sy_switch *sw = link->sw;
-    link->peer_class =
-        sy_peer_class_of(link->outbound, sy_dial_table_is_persistent(&sw->dials, &link->id),
-                         is_unconditional(sw, &link->id));
+    const sy_err err = sy_link_check_gate(link, detail); /* SPEC FL-05 */
+    if (err != SY_OK) {
+        return err;
+    }
+    link->peer_class = sy_link_class(link);
     const sy_admission_request request = {
         .peer_class = link->peer_class,
         .id = link->id,
@@ -613,6 +573,7 @@ void sy_link_on_clock(sy_peer *link) {
         return;
     }
     sy_mux *mux = sy_session_mux(link->session);
+    const bool rate_allows = sy_session_recv_ready_at(link->session) <= sw->now;
     if (mux != NULL) {
         bool check_dry = false;
         sy_mux_on_expiry(mux, &check_dry, sw->now);
@@ -621,7 +582,7 @@ void sy_link_on_clock(sy_peer *link) {
         }
         sy_link_mark_dirty(link);
     }
-    if (sy_session_recv_ready_at(link->session) <= sw->now) {
+    if (rate_allows) { /* asked before: the multiplexer forgets the instant once it has passed */
         sy_link_resume(link);
     }
     sy_link_refresh_clock(link);

@@ -3,7 +3,7 @@
  * it leaves (not accepted yet, receive rate) is kept and reading stops.  Sends are collected and
  * drained once per turn: at most SY_FLUSH_BATCHES batches for one connection, so that none starves
  * the rest. */
-#include "p2p/switch_internal.h"
+#include "p2p/isolated.h"
 
 #include <string.h>
 
@@ -24,7 +24,8 @@ static bool is_live(const sy_peer *link) {
 
 /* New bytes may be given to it: a parked connection that holds messages takes no more. */
 static bool takes_input(const sy_peer *link) {
-    return is_live(link) && !(link->state == SY_LINK_PARKED && link->held_first != NULL);
+    return is_live(link) && link->pauses == 0 &&
+           !(link->state == SY_LINK_PARKED && link->held_first != NULL);
 }
 
 static void note_packets(sy_peer *link) {
@@ -41,6 +42,7 @@ static void note_packets(sy_peer *link) {
         sy_event event = sy_link_event(link, SY_EVENT_PONG);
         event.rtt_ns = stats.rtt_ns;
         sy_switch_observe(sw, &event);
+        sy_isolated_note_rtt(link);
     }
     if (!link->reported_confirmed && link->state == SY_LINK_UP) {
         link->reported_confirmed = true;
@@ -109,23 +111,56 @@ static void after_input(sy_peer *link) {
     }
 }
 
+/* SPEC PL-05: the profiles that this remote may speak, in order; returns how many. */
+static size_t allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]) {
+    const sy_switch *sw = link->sw;
+    const bool plain_too = sw->settings.plain_anywhere || sy_endpoint_is_private(&link->remote);
+    size_t count = 0;
+    for (size_t i = 0; i < sw->settings.profile_count; i++) {
+        if (sw->profiles[i] != &sy_profile_plain || plain_too) {
+            allowed[count++] = sw->profiles[i];
+        }
+    }
+    return count;
+}
+
+/* SPEC PR-02: with one profile there is nothing to recognise, and we need not wait for their first
+ * byte. */
+void sy_link_begin_inbound(sy_peer *link) {
+    const sy_profile *allowed[SY_PROFILES_MAX];
+    const size_t count = allowed_profiles(link, allowed);
+    if (count == 0) {
+        sy_detail detail;
+        sy_detail_set(&detail, "the profile plain only serves private addresses");
+        sy_link_end(link, SY_ERR_PROFILE_UNKNOWN, &detail);
+        return;
+    }
+    if (link->sw->settings.profile_count > 1) {
+        return;
+    }
+    const sy_err err = sy_link_begin_session(link, allowed[0]);
+    if (err != SY_OK) {
+        sy_link_end(link, err, NULL);
+    }
+}
+
 static void recognize(sy_peer *link, const uint8_t *data, size_t len) {
     const sy_profile *allowed[SY_PROFILES_MAX];
-    const size_t allowed_count = sy_link_allowed_profiles(link, allowed);
+    const size_t allowed_count = allowed_profiles(link, allowed);
     const sy_profile *profile = NULL;
     sy_detail detail;
     sy_detail_clear(&detail);
 
-    size_t used = 0;
-    while (profile == NULL && used < len) {
-        SY_ASSERT(link->hello_len < sizeof link->hello);
-        link->hello[link->hello_len++] = data[used++];
-        const sy_err err = sy_profile_recognize(allowed, allowed_count, link->hello,
+    /* All that fits is shown at once, so that a refusal can say more than one byte. */
+    const size_t room = sizeof link->hello - link->hello_len;
+    const size_t used = len < room ? len : room;
+    memcpy(link->hello + link->hello_len, data, used);
+    link->hello_len = (uint8_t)(link->hello_len + used);
+    const sy_err unknown = sy_profile_recognize(allowed, allowed_count, link->hello,
                                                 link->hello_len, &profile, &detail);
-        if (err != SY_OK) {
-            sy_link_end(link, err, &detail);
-            return;
-        }
+    if (unknown != SY_OK) {
+        sy_link_end(link, unknown, &detail);
+        return;
     }
     if (profile == NULL) {
         return;
@@ -153,16 +188,23 @@ void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len) {
         keep(link, data, len);
         return;
     }
+    const bool was_up = link->state == SY_LINK_UP;
     const size_t taken = run_session(link, data, len);
     keep(link, data + taken, len - taken);
     after_input(link);
+    if (!was_up) {
+        /* Not at the end of the turn: the remote works on the answer while we go on with other
+         * handshakes, each of which costs more than a write. */
+        sy_link_flush(link);
+    }
 }
 
 void sy_link_resume(sy_peer *link) {
-    if (link->session == NULL || link->feeding || !is_live(link)) {
+    if (link->session == NULL || link->feeding || !is_live(link) || link->pauses > 0) {
         return;
     }
-    while (link->held_first != NULL && link->state == SY_LINK_UP && link->added) {
+    while (link->held_first != NULL && link->state == SY_LINK_UP && link->added &&
+           link->pauses == 0) {
         sy_held_message *held = link->held_first;
         link->held_first = held->next;
         sy_roster_deliver(link, held->channel, sy_msg_data(held->msg), sy_msg_len(held->msg));
@@ -187,6 +229,24 @@ void sy_link_resume(sy_peer *link) {
     }
 }
 
+void sy_link_pause(sy_peer *link) {
+    link->pauses++;
+    set_reading(link, false);
+}
+
+void sy_link_unpause(sy_peer *link, size_t count) {
+    SY_ASSERT(link->pauses >= count);
+    link->pauses -= count;
+    if (link->pauses > 0) {
+        return;
+    }
+    sy_link_resume(link);
+    /* A pong may have been overdue, and nobody could look for it while nothing was read. */
+    if (link->stream != NULL && link->reading && link->state == SY_LINK_UP) {
+        link->sw->ops.stream_check_dry(link->sw->driver, link->stream);
+    }
+}
+
 void sy_link_on_all_read(sy_peer *link) {
     sy_detail detail;
     if (link->session != NULL && !sy_session_at_boundary(link->session)) {
@@ -195,7 +255,7 @@ void sy_link_on_all_read(sy_peer *link) {
         sy_link_end(link, SY_ERR_SUB_FRAME, &detail);
         return;
     }
-    /* SPEC ER-08: the wire has no goodbye; how far it came is all that can be said. */
+    /* SPEC ER-08 ER-09: the wire has no goodbye; how far it came is all that can be said. */
     sy_detail_set(&detail, "closed by the remote during %s, after %llu bytes",
                   sy_stage_name(sy_link_stage(link)), (unsigned long long)link->bytes_received);
     sy_link_end(link, SY_ERR_REMOTE_CLOSED, &detail);
@@ -298,9 +358,18 @@ static sy_err flush_batch(sy_peer *link, bool *ret_more) {
         *ret_more = err == SY_OK && !link->write_blocked;
         return err;
     }
-    sy_err err = sy_session_send(link->session, out, SY_SCRATCH_WIRE_OUT_CAP, &len, sw->now);
-    if (err == SY_OK && len > 0) {
-        err = push(link, out, len);
+    /* What the session says piece by piece, as the end of a handshake and NodeInfo, leaves in one
+     * write: each costs the other end a wake-up. */
+    size_t piece = 0;
+    sy_err err = SY_OK;
+    do {
+        err = sy_session_send(link->session, out + len, SY_SCRATCH_WIRE_OUT_CAP - len, &piece,
+                              sw->now);
+        len += err == SY_OK ? piece : 0;
+    } while (err == SY_OK && piece > 0 && SY_SCRATCH_WIRE_OUT_CAP - len >= SY_SESSION_SEND_MIN);
+    if (len > 0) {
+        const sy_err pushed = push(link, out, len);
+        err = err == SY_OK ? pushed : err;
         *ret_more = err == SY_OK && !link->write_blocked;
     }
     return err;
@@ -339,6 +408,7 @@ void sy_link_flush(sy_peer *link) {
         }
     }
     report_writable(link);
+    sy_isolated_flushed(link);
     if (more) {
         sy_link_mark_dirty(link);
         link->sw->again = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public face of a connection (peer.h). */
-#include "p2p/switch_internal.h"
+#include "p2p/isolated.h"
 
 #include <switchyard/assert.h>
 
@@ -30,6 +30,9 @@ const sy_endpoint *sy_peer_remote(const sy_peer *peer) {
 
 const sy_addr *sy_peer_dialed_addr(const sy_peer *peer) {
     sy_dial_view view;
+    if (peer->iso_peer != NULL) {
+        return peer->iso_peer->dialed_addr;
+    }
     if (!peer->outbound || !sy_dial_table_get(&peer->sw->dials, peer->dial, &view)) {
         return NULL;
     }
@@ -60,12 +63,19 @@ static sy_mux *usable_mux(const sy_peer *peer) {
 }
 
 bool sy_peer_has_channel(const sy_peer *peer, sy_channel channel) {
+    if (peer->iso_peer != NULL) {
+        return channel < peer->sw->channels.count &&
+               (peer->iso_peer->remote_has[channel / 8] & 1u << (channel % 8)) != 0;
+    }
     const sy_mux *mux = peer->session == NULL ? NULL : sy_session_mux(peer->session);
     return mux != NULL && channel < peer->sw->channels.count && sy_mux_remote_has(mux, channel);
 }
 
 sy_send_result sy_peer_send_msg(sy_peer *peer, sy_channel channel, sy_msg *msg) {
     SY_REQUIRE(channel < peer->sw->channels.count);
+    if (peer->iso_peer != NULL) {
+        return sy_isolated_send_msg(peer->iso_peer, channel, msg);
+    }
     sy_mux *mux = usable_mux(peer);
     if (mux == NULL) {
         return SY_SEND_REFUSED;
@@ -80,6 +90,9 @@ sy_send_result sy_peer_send_msg(sy_peer *peer, sy_channel channel, sy_msg *msg) 
 sy_send_result sy_peer_send(sy_peer *peer, sy_channel channel, const void *data, size_t len) {
     sy_switch *sw = peer->sw;
     sy_msg *msg;
+    if (peer->iso_peer != NULL) {
+        return sy_isolated_send(peer->iso_peer, channel, data, len);
+    }
     if (usable_mux(peer) == NULL || !sy_peer_has_channel(peer, channel)) {
         return SY_SEND_REFUSED;
     }
@@ -94,11 +107,19 @@ sy_send_result sy_peer_send(sy_peer *peer, sy_channel channel, const void *data,
 void sy_peer_stop(sy_peer *peer, sy_err code, const char *text) {
     sy_detail detail;
     SY_REQUIRE(code != SY_OK);
+    if (peer->iso_peer != NULL) {
+        sy_isolated_stop(peer->iso_peer, code, text);
+        return;
+    }
     sy_detail_set(&detail, "%s", text == NULL ? "" : text);
     sy_link_end(peer, code, &detail);
 }
 
 void sy_peer_ping(sy_peer *peer, sy_time now) {
+    if (peer->iso_peer != NULL) {
+        sy_isolated_ping(peer->iso_peer);
+        return;
+    }
     sy_mux *mux = usable_mux(peer);
     if (mux != NULL) {
         sy_mux_ping(mux, now);
@@ -109,6 +130,9 @@ void sy_peer_ping(sy_peer *peer, sy_time now) {
 
 sy_duration sy_peer_rtt(const sy_peer *peer) {
     sy_mux_stats stats;
+    if (peer->iso_peer != NULL) {
+        return sy_isolated_rtt(peer->iso_peer);
+    }
     const sy_mux *mux = peer->session == NULL ? NULL : sy_session_mux(peer->session);
     if (mux == NULL) {
         return 0;

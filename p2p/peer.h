@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A peer: a connection that passed every check.  `sy_peer *` is valid only inside a callback on the
  * loop; across turns and threads a peer is named by sy_peer_ref, by value, and every call with it
- * may answer SY_ERR_GONE.  All functions here: loop thread only, never block, may be called in any
- * reactor callback. */
+ * may answer SY_ERR_GONE.  All functions here: never block, may be called in any reactor callback;
+ * loop thread only, but an isolated reactor may call them with the peer that it was given. */
 #ifndef SWITCHYARD_PEER_H
 #define SWITCHYARD_PEER_H
 

@@ -11,7 +11,25 @@
  * may queue messages and stop peers (also the one it is called for); it never sees a call from
  * inside one of its own: stopping takes effect at the end of the turn.
  *
- * Any operation but `name` and `channels` may be NULL. */
+ * Any operation but `name` and `channels` may be NULL.
+ *
+ * A reactor registered with sy_switch_add_reactor_isolated may block: its operations run on a
+ * thread of its own, one at a time, behind a mailbox.  What is different there:
+ *
+ *   - start runs on the loop, before the thread exists; everything else runs on that thread, stop
+ *     as its last operation.
+ *   - The sy_peer that an operation is given is the reactor's own view: every function of peer.h
+ *     may be called with it, until peer_fini.  The description in it is that of the moment when the
+ *     peer was added; sends answer from the channel's credit; stop and ping take effect soon.
+ *   - Of switch.h only the functions of the section "Other threads" may be called.
+ *   - The switch does not wait for peer_init: other reactors may have the peer earlier.  When it
+ *     fails, the connection ends.
+ *   - A peer whose connection ends while its messages wait stays: they are delivered first, then
+ *     peer_removed and peer_fini follow; sends to it are refused.  A peer that came and went before
+ *     its peer_init ran is not shown at all.  A second connection of the same ID is shown after
+ *     peer_fini of the first.
+ *   - Messages come by priority class; their order within a channel of a peer is kept.
+ *   - dial_failed must be NULL. */
 #ifndef SWITCHYARD_REACTOR_H
 #define SWITCHYARD_REACTOR_H
 

@@ -3,12 +3,12 @@
  * strict order, and the list of peers in order of arrival.
  *
  * SPEC SW-04 SW-46 SW-47 SW-48 SW-49 SW-50 */
-#include "p2p/switch_internal.h"
+#include "p2p/isolated.h"
 
 #include <switchyard/assert.h>
 
 void sy_reactor_refresh(sy_switch *sw, sy_reactor_slot *slot) {
-    if (slot->ops->next_expiry != NULL && slot->started) {
+    if (slot->iso == NULL && slot->ops->next_expiry != NULL && slot->started) {
         sy_timers_set(&sw->timers, &slot->timer, slot->ops->next_expiry(slot->reactor));
     }
 }
@@ -24,7 +24,9 @@ static void fini_first(sy_peer *link, size_t count) {
     sy_switch *sw = link->sw;
     for (size_t i = count; i-- > 0;) {
         sy_reactor_slot *slot = &sw->reactors[i];
-        if (slot->ops->peer_fini != NULL) {
+        if (slot->iso != NULL) {
+            sy_isolated_closed(slot->iso, link);
+        } else if (slot->ops->peer_fini != NULL) {
             slot->ops->peer_fini(slot->reactor, link, sy_roster_state(link, slot));
             sy_reactor_refresh(sw, slot);
         }
@@ -61,11 +63,13 @@ static sy_err init_all(sy_peer *link) {
     }
     for (size_t i = 0; i < sw->reactor_count; i++) {
         sy_reactor_slot *slot = &sw->reactors[i];
-        if (slot->ops->peer_init == NULL) {
+        if (slot->iso == NULL && slot->ops->peer_init == NULL) {
             continue;
         }
         const sy_err failed =
-            slot->ops->peer_init(slot->reactor, link, sy_roster_state(link, slot), sw->now);
+            slot->iso != NULL
+                ? sy_isolated_open(slot->iso, link)
+                : slot->ops->peer_init(slot->reactor, link, sy_roster_state(link, slot), sw->now);
         sy_reactor_refresh(sw, slot);
         if (failed != SY_OK) {
             /* The one that failed gets its peer_fini too: it may have kept half of its state. */
@@ -147,7 +151,9 @@ void sy_roster_add(sy_peer *link) {
     link->added = true;
     for (size_t i = 0; i < sw->reactor_count; i++) {
         sy_reactor_slot *slot = &sw->reactors[i];
-        if (slot->ops->peer_added != NULL) {
+        if (slot->iso != NULL) {
+            sy_isolated_added(slot->iso, link);
+        } else if (slot->ops->peer_added != NULL) {
             slot->ops->peer_added(slot->reactor, link, sy_roster_state(link, slot), sw->now);
             sy_reactor_refresh(sw, slot);
         }
@@ -164,7 +170,7 @@ void sy_roster_remove(sy_peer *link) {
     link->added = false;
     for (size_t i = sw->reactor_count; i-- > 0;) {
         sy_reactor_slot *slot = &sw->reactors[i];
-        if (slot->ops->peer_removed != NULL) {
+        if (slot->iso == NULL && slot->ops->peer_removed != NULL) {
             slot->ops->peer_removed(slot->reactor, link, sy_roster_state(link, slot), &link->reason,
                                     sw->now);
             sy_reactor_refresh(sw, slot);
@@ -187,6 +193,10 @@ static sy_reactor_slot *owner_of(sy_switch *sw, sy_channel channel) {
 void sy_roster_deliver(sy_peer *link, sy_channel channel, const uint8_t *data, size_t len) {
     SY_ASSERT(link->added);
     sy_reactor_slot *slot = owner_of(link->sw, channel);
+    if (slot != NULL && slot->iso != NULL) {
+        sy_isolated_deliver(slot->iso, link, channel, data, len);
+        return;
+    }
     if (slot == NULL || slot->ops->receive == NULL) {
         return;
     }
@@ -197,7 +207,7 @@ void sy_roster_deliver(sy_peer *link, sy_channel channel, const uint8_t *data, s
 
 void sy_roster_writable(sy_peer *link, sy_channel channel) {
     sy_reactor_slot *slot = owner_of(link->sw, channel);
-    if (slot == NULL || slot->ops->writable == NULL) {
+    if (slot == NULL || slot->iso != NULL || slot->ops->writable == NULL) {
         return;
     }
     slot->ops->writable(slot->reactor, link, sy_roster_state(link, slot), channel, link->sw->now);

@@ -36,7 +36,7 @@ sy_err sy_session_recv(sy_session *session, const uint8_t *in, size_t in_len, si
 sy_err sy_session_send(sy_session *session, uint8_t *out, size_t out_cap, size_t *ret_len,
                        sy_time now) {
     SY_REQUIRE(out != NULL && ret_len != NULL);
-    SY_REQUIRE(out_cap >= SY_SCRATCH_WIRE_OUT_CAP);
+    SY_REQUIRE(out_cap >= SY_SESSION_SEND_MIN);
     SY_REQUIRE(now != SY_NEVER);
     return session->profile->send(session, out, out_cap, ret_len, now);
 }

@@ -131,8 +131,11 @@ sy_err sy_session_recv(sy_session *session, const uint8_t *in, size_t in_len, si
                        sy_session_event *ret_event, sy_detail *detail, sy_time now)
     __attribute__((warn_unused_result));
 
+/* Frames of the longest NodeInfo with its length. */
+#define SY_SESSION_SEND_MIN (11 * SY_SEALED_LEN)
+
 /* Writes bytes for the wire: handshake, NodeInfo, then packets, at most SY_SEAL_BATCH frames.  out
- * has at least SY_SCRATCH_WIRE_OUT_CAP bytes and may be sy_scratch_wire_out(). */
+ * has at least SY_SESSION_SEND_MIN bytes and may lie in sy_scratch_wire_out(). */
 sy_err sy_session_send(sy_session *session, uint8_t *out, size_t out_cap, size_t *ret_len,
                        sy_time now) __attribute__((warn_unused_result));
 bool sy_session_wants_send(const sy_session *session, sy_time now);

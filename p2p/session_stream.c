@@ -47,7 +47,10 @@ _Static_assert(SY_NODE_INFO_LEN_MAX + 2 + HANDSHAKE_STEP <= KEPT_MAX, "a NodeInf
 /* The longest length prefix of a NodeInfo that we send. */
 #define INFO_PREFIX_MAX 2
 _Static_assert(SY_NODE_INFO_LEN_MAX < 1 << 14, "fits in two bytes of uvarint");
-_Static_assert(SY_NODE_INFO_LEN_MAX + INFO_PREFIX_MAX <= SY_SCRATCH_PLAIN_OUT_CAP, "one batch");
+_Static_assert(SY_NODE_INFO_LEN_MAX + INFO_PREFIX_MAX <=
+                   SY_SESSION_SEND_MIN / SY_SEALED_LEN * SY_FRAME_DATA_MAX,
+               "one call");
+_Static_assert(SY_SESSION_SEND_MIN <= SY_SCRATCH_WIRE_OUT_CAP, "one batch");
 
 typedef enum state {
     STATE_AWAIT_PROOF,

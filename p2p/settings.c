@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings of a switch: defaults, checks, the deep copy; making and freeing the switch. */
-#include "p2p/switch_internal.h"
+#include "p2p/isolated.h"
 
 #include <string.h>
 
@@ -101,6 +101,11 @@ static sy_err check_numbers(const sy_settings *s, sy_detail *detail) {
         return bad(detail, "peer_memory_max", "must be at least 65536 and at most memory_max");
     }
     return SY_OK;
+}
+
+sy_err sy_settings_check(const sy_settings *settings, sy_detail *detail) {
+    const sy_err err = check_texts(settings, detail);
+    return err == SY_OK ? check_numbers(settings, detail) : err;
 }
 
 static sy_err find_profiles(sy_switch *sw, sy_detail *detail) {
@@ -278,12 +283,20 @@ static sy_err make_parts(sy_switch *sw) {
     return SY_OK;
 }
 
+/* All of them or none. */
+static bool has_worker_ops(const sy_driver_ops *ops) {
+    const bool any = ops->worker_start != NULL;
+    return any == (ops->worker_wake != NULL) && any == (ops->worker_lock != NULL) &&
+           any == (ops->worker_unlock != NULL) && any == (ops->worker_stop != NULL) &&
+           any == (ops->post != NULL);
+}
+
 static bool has_all_ops(const sy_driver_ops *ops) {
     return ops->size == sizeof *ops && ops->stream_connect != NULL && ops->stream_write != NULL &&
            ops->stream_set_reading != NULL && ops->stream_check_dry != NULL &&
            ops->stream_shutdown_write != NULL && ops->stream_close != NULL && ops->listen != NULL &&
            ops->listener_close != NULL && ops->resolve != NULL && ops->resolve_cancel != NULL &&
-           ops->random != NULL;
+           ops->random != NULL && has_worker_ops(ops);
 }
 
 sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *ops, void *driver,
@@ -294,10 +307,7 @@ sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *ops, void
     if (settings->node_key == NULL) {
         return bad(detail, "node_key", "required");
     }
-    sy_err err = check_texts(settings, detail);
-    if (err == SY_OK) {
-        err = check_numbers(settings, detail);
-    }
+    sy_err err = sy_settings_check(settings, detail);
     if (err != SY_OK) {
         return err;
     }
@@ -315,6 +325,7 @@ sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *ops, void
     sy_budget_init(&sw->memory, NULL, "node", settings->memory_max);
     sy_channel_set_init(&sw->channels, settings->packet_payload_max);
     sy_timers_init(&sw->timers);
+    sy_gate_init(&sw->gate, &sw->mem);
 
     err = find_profiles(sw, detail);
     if (err == SY_OK) {
@@ -337,6 +348,9 @@ sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *ops, void
 
 void sy_switch_free(sy_switch *sw) {
     SY_ASSERT(sw->link_count == 0);
+    for (size_t i = 0; i < sw->reactor_count; i++) {
+        sy_isolated_del(sw->reactors[i].iso);
+    }
     if (sw->has_dials) {
         sy_dial_table_fini(&sw->dials);
     }
@@ -351,6 +365,7 @@ void sy_switch_free(sy_switch *sw) {
     }
     sy_mux_batch_del(sw->mux_batch);
     sy_scratch_del(sw->scratch);
+    sy_gate_fini(&sw->gate);
     sy_mem_release(&sw->mem, sw->slots);
     sy_mem_release(&sw->mem, sw->generations);
     sy_mem_release(&sw->mem, sw->free_slots);

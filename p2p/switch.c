@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The switch as a whole: reactors, start and stop, the driver's reports, turns and timers. */
-#include "p2p/switch_internal.h"
+#include "p2p/isolated.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -68,8 +68,8 @@ static sy_err check_reactor(const sy_switch *sw, const sy_reactor_ops *ops, sy_d
     return SY_OK;
 }
 
-sy_err sy_switch_add_reactor(sy_switch *sw, const sy_reactor_ops *ops, void *reactor,
-                             sy_detail *detail) {
+static sy_err add_reactor(sy_switch *sw, const sy_reactor_ops *ops, void *reactor,
+                          const sy_isolation *isolation, sy_detail *detail) {
     if (sw->state != SY_SWITCH_NEW) {
         sy_detail_set(detail, "the switch has started");
         return SY_ERR_STATE;
@@ -88,17 +88,59 @@ sy_err sy_switch_add_reactor(sy_switch *sw, const sy_reactor_ops *ops, void *rea
             return err;
         }
     }
-    sy_reactor_slot *slot = &sw->reactors[sw->reactor_count++];
+    sy_reactor_slot *slot = &sw->reactors[sw->reactor_count];
     *slot = (sy_reactor_slot){.ops = ops, .reactor = reactor, .first_channel = before.count};
     sy_timer_init(&slot->timer, SY_TIMER_REACTOR);
-    slot->state_offset = sw->peer_state_size;
-    sw->peer_state_size += (ops->peer_state_size + 15u) & ~(size_t)15u;
+    if (isolation != NULL) {
+        err = sy_isolated_new(sw, slot, isolation);
+        if (err != SY_OK) {
+            sw->channels = before;
+            return err;
+        }
+    } else {
+        slot->state_offset = sw->peer_state_size;
+        sw->peer_state_size += (ops->peer_state_size + 15u) & ~(size_t)15u;
+    }
+    sw->reactor_count++;
     return SY_OK;
+}
+
+sy_err sy_switch_add_reactor(sy_switch *sw, const sy_reactor_ops *ops, void *reactor,
+                             sy_detail *detail) {
+    return add_reactor(sw, ops, reactor, NULL, detail);
+}
+
+sy_err sy_switch_add_reactor_isolated(sy_switch *sw, const sy_reactor_ops *ops, void *reactor,
+                                      const sy_isolation *isolation, sy_detail *detail) {
+    sy_isolation settings;
+    if (isolation == NULL) {
+        sy_isolation_default(&settings);
+    } else {
+        SY_REQUIRE(isolation->size == sizeof *isolation);
+        settings = *isolation;
+    }
+    if (sw->ops.worker_start == NULL) { /* SPEC RX-01 */
+        sy_detail_set(detail, "reactor %s: this driver has no threads for isolated reactors",
+                      ops->name == NULL ? "" : ops->name);
+        return SY_ERR_INVALID;
+    }
+    if (ops->dial_failed != NULL) {
+        sy_detail_set(detail, "reactor %s: dial_failed is for reactors on the loop",
+                      ops->name == NULL ? "" : ops->name);
+        return SY_ERR_INVALID;
+    }
+    return add_reactor(sw, ops, reactor, &settings, detail);
 }
 
 void sy_switch_reactor_touch(sy_switch *sw, const void *reactor) {
     for (size_t i = 0; i < sw->reactor_count; i++) {
-        if (sw->reactors[i].reactor == reactor) {
+        sy_isolated *iso = sw->reactors[i].iso;
+        if (sw->reactors[i].reactor != reactor) {
+            continue;
+        }
+        if (iso != NULL && iso->worker != NULL) {
+            sw->ops.worker_wake(sw->driver, iso->worker);
+        } else {
             sy_reactor_refresh(sw, &sw->reactors[i]);
         }
     }
@@ -110,9 +152,20 @@ static void stop_reactors(sy_switch *sw) {
         if (slot->started) {
             slot->started = false;
             sy_timers_clear(&sw->timers, &slot->timer);
-            if (slot->ops->stop != NULL) {
+            if (slot->iso != NULL && slot->iso->worker != NULL) {
+                sy_isolated_shut(slot->iso); /* its worker runs `stop`, or has done so */
+            } else if (slot->ops->stop != NULL) {
                 slot->ops->stop(slot->reactor, sw->now);
             }
+        }
+    }
+}
+
+/* Blocks until every worker is gone. */
+static void join_workers(sy_switch *sw) {
+    for (size_t i = 0; i < sw->reactor_count; i++) {
+        if (sw->reactors[i].iso != NULL) {
+            sy_isolated_join(sw->reactors[i].iso);
         }
     }
 }
@@ -130,12 +183,33 @@ static sy_err start_reactors(sy_switch *sw) {
             if (err != SY_OK) {
                 slot->started = false;
                 stop_reactors(sw);
+                join_workers(sw);
                 return err;
             }
+        }
+        const sy_err err = slot->iso == NULL ? SY_OK : sy_isolated_start(slot->iso);
+        if (err != SY_OK) {
+            stop_reactors(sw);
+            join_workers(sw);
+            return err;
         }
         sy_reactor_refresh(sw, slot);
     }
     return SY_OK;
+}
+
+/* The workers come to their ends side by side; true when all have. */
+static bool workers_are_over(sy_switch *sw) {
+    bool over = true;
+    for (size_t i = 0; i < sw->reactor_count; i++) {
+        sy_isolated *iso = sw->reactors[i].iso;
+        if (iso != NULL && sw->reactors[i].started) {
+            sy_isolated_shut(iso);
+            over = sy_isolated_is_finished(iso) && over;
+            sy_isolated_collect(iso);
+        }
+    }
+    return over;
 }
 
 /* ---- Start, listen, stop -----------------------------------------------------------------------
@@ -283,6 +357,13 @@ sy_err sy_switch_on_accepted(sy_switch *sw, void *stream, const sy_endpoint *loc
     if (sw->state != SY_SWITCH_RUNNING) {
         return SY_ERR_SHUTDOWN;
     }
+    sy_detail detail;
+    const sy_err refused =
+        sy_gate_check(&sw->gate, NULL, remote, sy_switch_walltime(sw), &detail); /* SPEC FL-04 */
+    if (refused != SY_OK) {
+        refuse_at_accept(sw, remote, refused, &detail);
+        return refused;
+    }
     sy_peer *link = sy_link_new(sw, false, remote);
     if (link == NULL) {
         refuse_at_accept(sw, remote, SY_ERR_NOMEM, NULL);
@@ -308,6 +389,12 @@ void sy_switch_on_connected(sy_switch *sw, sy_stream_ref ref, const sy_endpoint 
         return;
     }
     link->local = *local;
+    sy_detail detail;
+    const sy_err refused = sy_link_check_gate(link, &detail); /* SPEC FL-04 */
+    if (refused != SY_OK) {
+        sy_link_end(link, refused, &detail);
+        return;
+    }
     sy_dial_table_on_connected(&sw->dials, link->dial, now);
     sy_timers_set(&sw->timers, &link->deadline, sy_time_after(now, sw->settings.handshake_timeout));
     const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);
@@ -321,9 +408,9 @@ void sy_switch_on_connected(sy_switch *sw, sy_stream_ref ref, const sy_endpoint 
 void sy_switch_on_connect_failed(sy_switch *sw, sy_stream_ref ref, sy_err err,
                                  const sy_detail *detail, sy_time now) {
     notice_time(sw, now);
-    sy_peer *link = sy_link_of_ref(sw, ref);
-    if (link != NULL) {
-        link->stream = NULL;
+    sy_peer *link = ref.slot < sw->slot_count ? sw->slots[ref.slot] : NULL;
+    if (link != NULL && link->generation == ref.generation) {
+        link->stream = NULL; /* gone, also when the link was ended before the report came */
         sy_link_end(link, err, detail);
     }
 }
@@ -411,6 +498,10 @@ static void fire(sy_switch *sw, sy_timer *timer) {
         return;
     case SY_TIMER_REACTOR: {
         sy_reactor_slot *slot = CONTAINER(timer, sy_reactor_slot, timer);
+        if (slot->iso != NULL) {
+            sy_isolated_on_timer(slot->iso);
+            return;
+        }
         if (slot->started && slot->ops->on_expiry != NULL) {
             slot->ops->on_expiry(slot->reactor, sw->now);
         }
@@ -480,7 +571,7 @@ void sy_switch_turn_end(sy_switch *sw, sy_time now) {
     sw->again = false;
     flush_all(sw);
     reap_all(sw);
-    if (sw->state == SY_SWITCH_STOPPING && sw->link_count == 0) {
+    if (sw->state == SY_SWITCH_STOPPING && sw->link_count == 0 && workers_are_over(sw)) {
         stop_reactors(sw);
         sw->state = SY_SWITCH_STOPPED;
     }
@@ -498,5 +589,6 @@ void sy_switch_del(sy_switch *sw) {
     }
     reap_all(sw);
     stop_reactors(sw);
+    join_workers(sw);
     sy_switch_free(sw);
 }

@@ -8,16 +8,17 @@
  *     settings.node_key = &key;
  *     settings.network = "my-chain";
  *     sy_switch *sw;
- *     sy_err err = sy_switch_new(&settings, &ops, driver, &sw);
- *     err = sy_switch_add_reactor(sw, &my_reactor_ops, &my_reactor);
+ *     sy_err err = sy_switch_new(&settings, &ops, driver, &sw, &detail);
+ *     err = sy_switch_add_reactor(sw, &my_reactor_ops, &my_reactor, &detail);
  *     err = sy_switch_start(sw, now);
  *     err = sy_switch_listen(sw, &endpoint, &bound, &detail);
- *     err = sy_switch_add_peer(sw, &addr, SY_DIAL_PERSISTENT, now);
+ *     err = sy_switch_dial(sw, &addr, SY_DIAL_PERSISTENT, now);
  *     ... the loop runs; later ...
  *     sy_switch_stop(sw, now);  until sy_switch_is_stopped(sw), then
  *     sy_switch_del(sw);
  *
- * Loop thread only.  Source: docs/spec/switch.md. */
+ * Loop thread only, but for the functions of the section "Other threads" at the end.
+ * Source: docs/spec/switch.md, docs/spec/reactors.md. */
 #ifndef SWITCHYARD_SWITCH_H
 #define SWITCHYARD_SWITCH_H
 
@@ -140,6 +141,7 @@ SY_API sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *op
                             sy_switch **ret_switch, sy_detail *detail) SY_MUST_USE;
 
 /* Drops everything at once; call sy_switch_stop first for an orderly end.  Not inside a callback.
+ * Blocks for as long as an operation of an isolated reactor does, unless sy_switch_is_stopped.
  * NULL is allowed. */
 SY_API void sy_switch_del(sy_switch *sw);
 
@@ -147,6 +149,40 @@ SY_API void sy_switch_del(sy_switch *sw);
  *   SY_ERR_STATE  started;  SY_ERR_CHANNEL_TAKEN, SY_ERR_INVALID (detail), SY_ERR_NOMEM */
 SY_API sy_err sy_switch_add_reactor(sy_switch *sw, const sy_reactor_ops *ops, void *reactor,
                                     sy_detail *detail) SY_MUST_USE;
+
+/* How a reactor is isolated; fields are only ever appended. */
+typedef struct sy_isolation {
+    size_t size;
+    size_t mailbox_max;     /* bytes of all peers' messages together, each counted with 128 more;
+                             * 0: no limit of its own (default), memory_max is one in any case */
+    sy_duration slow_after; /* age of the oldest thing that waits at which the log warns; 0: never;
+                             * default 5 s */
+} sy_isolation;
+
+#define sy_isolation_default(isolation)                                                            \
+    sy_isolation_default_sized((isolation), sizeof(sy_isolation))
+SY_API void sy_isolation_default_sized(sy_isolation *isolation, size_t size);
+
+/* The same for a reactor that may block: it gets a thread of its own and a mailbox.
+ *
+ *     static const sy_channel_desc channels[] = {{
+ *         .id = 0x60, .priority = 3,
+ *         .recv_budget = 8u << 20,              // bytes that may wait, for each peer
+ *         .full_policy = SY_FULL_DROP_OLDEST,   // and then
+ *     }};
+ *     sy_isolation isolation;
+ *     sy_isolation_default(&isolation);
+ *     isolation.slow_after = 2 * SY_SEC;
+ *     err = sy_switch_add_reactor_isolated(sw, &store_ops, &store, &isolation, &detail);
+ *
+ * The table of operations is the same as on the loop; reactor.h says what is different.  While the
+ * reactor sleeps no peer is lost and no other channel is delayed, until a channel's recv_budget is
+ * full; then its full_policy acts (channel.h).  isolation NULL: the defaults; copied.
+ *   as sy_switch_add_reactor;  SY_ERR_INVALID  also when the driver has no threads, or for an
+ *   operation that isolated reactors cannot have (dial_failed) */
+SY_API sy_err sy_switch_add_reactor_isolated(sy_switch *sw, const sy_reactor_ops *ops,
+                                             void *reactor, const sy_isolation *isolation,
+                                             sy_detail *detail) SY_MUST_USE;
 
 /* Starts the reactors; from now on listening and dialing are possible.
  *   SY_ERR_STATE; the error of a reactor's start (those started before it are stopped) */
@@ -157,8 +193,19 @@ SY_API sy_err sy_switch_start(sy_switch *sw, sy_time now) SY_MUST_USE;
 SY_API sy_err sy_switch_listen(sy_switch *sw, const sy_endpoint *local, sy_endpoint *ret_bound,
                                sy_detail *detail) SY_MUST_USE;
 
+/* New settings for a running switch, from a complete value: checked as a whole, then in force at
+ * once, or nothing has changed.  Peers over a new limit leave at the end of the turn, lower classes
+ * first, the youngest of a class first (SY_ERR_EVICTED).  Deadlines, rates and keepalive hold for
+ * connections made from now on.  *ret_restart names the keys that differ but need a restart (empty:
+ * none); they keep their old values.  mem, the log's function and the observer stay as they are.
+ *   SY_ERR_STATE, SY_ERR_CONFIG (detail), SY_ERR_NOMEM */
+SY_API sy_err sy_switch_reconfigure(sy_switch *sw, const sy_settings *settings,
+                                    sy_detail *ret_restart, sy_detail *detail,
+                                    sy_time now) SY_MUST_USE;
+
 /* Orderly end: no new connections, queues flushed within linger_timeout, peers removed, reactors
- * stopped.  Idempotent. */
+ * stopped.  Messages that still wait for an isolated reactor are dropped; its last operations are
+ * waited for, however long it sleeps.  Idempotent. */
 SY_API void sy_switch_stop(sy_switch *sw, sy_time now);
 SY_API bool sy_switch_is_stopped(const sy_switch *sw);
 
@@ -177,6 +224,10 @@ SY_API sy_err sy_switch_dial(sy_switch *sw, const sy_addr *addr, sy_dial_kind ki
 
 /* Forgets an address (a connection stays).   SY_ERR_GONE */
 SY_API sy_err sy_switch_forget(sy_switch *sw, const sy_node_id *id, sy_time now);
+
+/* The profile that this ID is known to speak (from an address book): dialed with it first.  An
+ * unknown name or one that is not allowed here is ignored. */
+SY_API void sy_switch_remember_profile(sy_switch *sw, const sy_node_id *id, const char *profile);
 
 SY_API const sy_node_id *sy_switch_id(const sy_switch *sw);
 
@@ -221,8 +272,58 @@ SY_API size_t sy_switch_broadcast(sy_switch *sw, sy_channel channel, const void 
 SY_API void sy_switch_random(sy_switch *sw, void *out, size_t len);
 SY_API sy_walltime sy_switch_walltime(sy_switch *sw);
 
-/* A reactor's next_expiry changed outside its operations. */
+/* A reactor's next_expiry changed outside its operations.  For an isolated reactor: any thread. */
 SY_API void sy_switch_reactor_touch(sy_switch *sw, const void *reactor);
+
+typedef struct sy_mailbox_stats {
+    size_t messages;        /* waiting */
+    size_t bytes;           /* waiting or being handled, each message counted with 128 more */
+    size_t peers;           /* that the reactor has, or has still to be told of */
+    sy_duration oldest_age; /* of what has waited, or been handled, longest */
+    uint64_t dropped_newest;
+    uint64_t dropped_oldest;
+    size_t paused; /* connections that are not read because of it */
+} sy_mailbox_stats;
+
+/* The mailbox of an isolated reactor.
+ *   SY_ERR_INVALID  no isolated reactor of this switch */
+SY_API sy_err sy_switch_mailbox_stats(const sy_switch *sw, const void *reactor,
+                                      sy_mailbox_stats *ret_stats) SY_MUST_USE;
+
+/* ---- Other threads -----------------------------------------------------------------------------
+ *
+ * The functions below, and sy_switch_reactor_touch for isolated reactors, are the only ones that
+ * may be called on any thread, from the return of sy_switch_start until sy_switch_del is called.
+ * They never block.  The channel must be one of an isolated reactor.
+ *
+ *     switch (sy_switch_post_send(sw, ref, channel, data, len)) {
+ *     case SY_SEND_QUEUED:  break;                 // will be sent unless the connection ends first
+ *     case SY_SEND_FULL:    wait_for_writable();   // the reactor's `writable` will be called
+ *     case SY_SEND_REFUSED: break;                 // no such channel there, too long, no memory
+ *     case SY_SEND_GONE:    break;                 // not a peer any more
+ *     }
+ *
+ * The answer is final at once: the loop has granted each (peer, channel) the limits of its send
+ * queue, and a send spends of them until the message has left. */
+
+/* Any thread.  Sends len bytes, copied. */
+SY_API sy_send_result sy_switch_post_send(sy_switch *sw, sy_peer_ref ref, sy_channel channel,
+                                          const void *data, size_t len);
+
+/* Any thread.  The same with a shared message, made with a NULL budget; takes a reference of its
+ * own when QUEUED. */
+SY_API sy_send_result sy_switch_post_msg(sy_switch *sw, sy_peer_ref ref, sy_channel channel,
+                                         sy_msg *msg);
+
+/* Any thread.  One shared copy to every peer of the channel's reactor but one (may be NULL).
+ * Returns how many queued it; *ret_full (may be NULL) counts the full queues. */
+SY_API size_t sy_switch_post_broadcast(sy_switch *sw, sy_channel channel, const void *data,
+                                       size_t len, const sy_peer_ref *except, size_t *ret_full);
+
+/* Any thread.  As sy_peer_stop, soon.  The first request stays.
+ *   SY_ERR_GONE  no isolated reactor has this peer any more */
+SY_API sy_err sy_switch_post_stop(sy_switch *sw, sy_peer_ref ref, sy_err code,
+                                  const char *text) SY_MUST_USE;
 
 SY_END_DECLS
 

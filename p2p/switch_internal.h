@@ -9,6 +9,9 @@
  *   lookup.c        names being resolved
  *   roster.c        peers and reactors: init, added, removed, fini
  *   peer.c          the public face of a connection
+ *   reconfigure.c   new settings while it runs
+ *   gate.c          filters and bans
+ *   isolated*.c     reactors on threads of their own (isolated.h)
  *
  * A connection is a `sy_peer` from its first byte on; reactors see it only in state UP.
  *
@@ -31,6 +34,7 @@
 #include "conn/channel_set.h"
 #include "conn/scratch.h"
 #include "p2p/admission.h"
+#include "p2p/bans.h"
 #include "p2p/dial_table.h"
 #include "p2p/history.h"
 #include "p2p/pending.h"
@@ -57,6 +61,9 @@ typedef enum sy_link_state {
 } sy_link_state;
 
 #define SY_LINK_STATE_COUNT 9
+
+typedef struct sy_isolated sy_isolated;
+typedef struct sy_iso_peer sy_iso_peer;
 
 /* A complete message that waits for its connection to become a peer. */
 typedef struct sy_held_message {
@@ -105,7 +112,9 @@ struct sy_peer {
 
     uint64_t bytes_received; /* from the stream */
     uint64_t packets_when_parked;
-    uint32_t rival; /* slot of the other connection to this ID while both are parked */
+    size_t pauses;         /* full mailboxes that hold the reading; see sy_link_pause */
+    sy_iso_peer *iso_peer; /* NULL: the connection itself; else an isolated reactor's view of it */
+    uint32_t rival;        /* slot of the other connection to this ID while both are parked */
     sy_held_message *held_first;
     sy_held_message *held_last;
 
@@ -137,6 +146,7 @@ typedef struct sy_reactor_slot {
     uint16_t first_channel; /* index into the channel set */
     bool started;
     sy_timer timer;
+    sy_isolated *iso; /* NULL: runs on the loop */
 } sy_reactor_slot;
 
 /* A look-up in progress, for a dial or for the ListenAddr of a connection.  Several connections may
@@ -209,6 +219,7 @@ struct sy_switch {
 
     sy_admission admission;
     sy_pending pending;
+    sy_gate gate; /* filters and bans */
     sy_dial_table dials;
     sy_history history;
     sy_resolve_cache names;
@@ -235,6 +246,10 @@ struct sy_switch {
 
 /* ---- settings.c */
 
+/* Texts and numbers, each for itself.
+ *   SY_ERR_CONFIG */
+sy_err sy_settings_check(const sy_settings *settings, sy_detail *detail);
+
 /* Frees what sy_switch_new made; nothing may be alive in it any more. */
 void sy_switch_free(sy_switch *sw);
 
@@ -250,13 +265,9 @@ sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref);
 sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote);
 void sy_link_set_state(sy_peer *link, sy_link_state next);
 sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile);
-
-/* The profiles that this remote may speak, in order; returns how many. */
-size_t sy_link_allowed_profiles(const sy_peer *link, const sy_profile *allowed[SY_PROFILES_MAX]);
-
-/* An accepted connection: begins the session when there is nothing to recognise. */
-void sy_link_begin_inbound(sy_peer *link);
 void sy_link_on_event(sy_peer *link, const sy_session_event *event);
+/* The class that what is known now gives it. */
+sy_peer_class sy_link_class(const sy_peer *link);
 void sy_link_info_accepted(sy_peer *link);
 void sy_link_on_deadline(sy_peer *link);
 void sy_link_on_clock(sy_peer *link);
@@ -271,18 +282,32 @@ void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail);
 void sy_link_reap(sy_peer *link);
 sy_stage sy_link_stage(const sy_peer *link);
 
+/* ---- gate.c */
+
+/* By what is known of it: the address, and the ID (dialed or proven).
+ *   SY_ERR_BANNED, SY_ERR_FILTERED */
+sy_err sy_link_check_gate(const sy_peer *link, sy_detail *detail);
+
 /* A line about a connection that never was a peer, rationed. */
 void sy_log_refusal(sy_switch *sw, const char *event, const sy_node_id *id,
                     const sy_endpoint *remote, bool outbound, const char *profile,
                     const sy_reason *why, uint32_t in_a_row);
 
 /* ---- link_io.c */
+
+/* An accepted connection: begins the session when there is nothing to recognise. */
+void sy_link_begin_inbound(sy_peer *link);
+
 void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len);
 void sy_link_resume(sy_peer *link);
 void sy_link_mark_dirty(sy_peer *link);
 void sy_link_flush(sy_peer *link);
 void sy_link_hold_message(sy_peer *link, const sy_mux_message *message);
 void sy_link_drop_held(sy_peer *link);
+
+/* A mailbox is full: nothing more is read until as many unpause as there were pauses. */
+void sy_link_pause(sy_peer *link);
+void sy_link_unpause(sy_peer *link, size_t count);
 
 /* The remote's end was read and everything before it delivered. */
 void sy_link_on_all_read(sy_peer *link);

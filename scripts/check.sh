@@ -80,6 +80,10 @@ build_asan() {
     cmake --preset asan && cmake --build build/asan -j "$jobs"
 }
 
+build_tsan() {
+    cmake --preset tsan && cmake --build build/tsan -j "$jobs" --target tsan_tests
+}
+
 build_clang() {
     cmake --preset clang && cmake --build build/clang -j "$jobs"
 }
@@ -119,6 +123,11 @@ step build-asan build_asan || finish
 while read -r label; do
     run_label "$label"
 done < <(ctest --test-dir build/asan --print-labels | sed -n 's/^  \([a-z]\)/\1/p')
+# The threaded programs ran with the other sanitizers above.
+if step build-tsan build_tsan; then
+    step thread-sanitizer ctest --test-dir build/tsan -L '^tsan$' --output-on-failure \
+        --no-tests=error
+fi
 step build-clang build_clang
 if [ -e tests/interop/run.py ]; then
     run_interop

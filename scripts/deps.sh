@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what is missing on Debian 12: `deps.sh build` what building and running needs, `deps.sh`
-# what the tests need besides.  Quick when all is there.
+# Installs what is missing on Debian 12: `deps.sh build` what building and running needs, `deps.sh
+# package` what the Debian packages need besides, `deps.sh` what the tests need too.  Quick when
+# all is there.
 set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config python3 libsodium-dev libssl-dev libjansson-dev
        libc-ares-dev libev-dev libtomlplusplus-dev)
 tests=(libcriterion-dev libprotobuf-c-dev protobuf-c-compiler clang clang-format-14)
+package=(debhelper dpkg-dev fakeroot)
 
 wanted=("${build[@]}")
-if [ "${1:-all}" != build ]; then
-    wanted+=("${tests[@]}")
-fi
+case "${1:-all}" in
+build) ;;
+package) wanted+=("${package[@]}") ;;
+*) wanted+=("${tests[@]}" "${package[@]}") ;;
+esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "deps: this is no Debian; needed are the equivalents of: ${wanted[*]}"

@@ -22,6 +22,7 @@
 #include <switchyard/switch.h>
 
 #include "cmd/yard/commands.h"
+#include "cmd/yard/discovery.h"
 #include "cmd/yard/files.h"
 #include "cmd/yard/log_sink.h"
 #include "cmd/yard/node_settings.h"
@@ -38,6 +39,7 @@ typedef struct runner {
     sy_ev *ev;
     sy_switch *sw;
     sy_echo *echo;
+    yard_discovery discovery;
     bool stopping;
     ev_signal on_term;
     ev_signal on_int;
@@ -181,7 +183,8 @@ static bool make_switch(runner *run) {
         return complain("the configuration", err, &detail);
     }
     sy_ev_attach(run->ev, run->sw);
-    return add_echo(run);
+    return add_echo(run) && yard_discovery_open(&run->discovery, &run->config, &run->node, run->sw,
+                                                run->log, sy_ev_now(run->ev));
 }
 
 /* A name in laddr is looked up once, before the loop runs; the first address counts. */
@@ -230,6 +233,7 @@ static bool start_listening(runner *run, char ret_bound[SY_ENDPOINT_TEXT_CAP]) {
         return complain(laddr, err, &detail);
     }
     (void)sy_endpoint_format(&bound, ret_bound);
+    yard_discovery_listening(&run->discovery, &bound, sy_ev_now(run->ev));
     return true;
 }
 
@@ -355,6 +359,7 @@ static int run_node(runner *run) {
     if (get_key(run)) {
         status = run_loop(run);
         sy_switch_del(run->sw);
+        yard_discovery_close(&run->discovery);
         sy_echo_del(run->echo);
         sy_node_key_wipe(&run->key);
     }
@@ -363,13 +368,51 @@ static int run_node(runner *run) {
     return status;
 }
 
-static int run_start(const yard_args *args) {
+/* A seed needs no more than its chain id. */
+static void prepare_seed(yard_config *config) {
+    char *why = NULL;
+    char *dir = yard_path(config->home, "config");
+    if (yard_file_exists(config->path)) {
+        yard_config_read_file(config);
+    } else if (!yard_dir_make(dir, 0700, &why)) {
+        yard_texts_add(&config->errors, why);
+    }
+    free(dir);
+}
+
+/* What a seed is when nobody says otherwise. */
+static void seed_defaults(yard_config *config) {
+    static const struct {
+        yard_key key;
+        const char *value;
+        bool always;
+    } rows[] = {
+        {YARD_KEY_SEED_MODE, "true", true},
+        {YARD_KEY_PEX, "true", true},
+        {YARD_KEY_PROFILES, "[\"cometbft\", \"tendermint\"]", false},
+        {YARD_KEY_MAX_NUM_INBOUND_PEERS, "200", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].always || !yard_config_is_given(config, rows[i].key)) {
+            yard_config_set_flag(config, rows[i].key, "seed", rows[i].value);
+        }
+    }
+}
+
+static int run_command(const yard_args *args, bool seed) {
     char *home = yard_args_home(args);
     runner run = {0};
     int status = YARD_EXIT_FAILED;
     yard_config_init(&run.config, home);
-    yard_config_read_file(&run.config);
+    if (seed) {
+        prepare_seed(&run.config);
+    } else {
+        yard_config_read_file(&run.config);
+    }
     yard_args_apply(args, &run.config);
+    if (seed) {
+        seed_defaults(&run.config);
+    }
     if (yard_node_build(&run.config, &run.node)) {
         status = run_node(&run);
     } else {
@@ -381,6 +424,14 @@ static int run_start(const yard_args *args) {
     return status;
 }
 
+static int run_start(const yard_args *args) {
+    return run_command(args, false);
+}
+
+static int run_seed(const yard_args *args) {
+    return run_command(args, true);
+}
+
 const yard_command yard_command_start = {
     .name = "start",
     .operands = "",
@@ -388,4 +439,13 @@ const yard_command yard_command_start = {
     .takes_keys = true,
     .options = {YARD_OPTION_HOME},
     .run = run_start,
+};
+
+const yard_command yard_command_seed = {
+    .name = "seed",
+    .operands = "",
+    .text = "Runs a seed for a chain in the foreground: answers visitors, crawls, keeps no peers.",
+    .takes_keys = true,
+    .options = {YARD_OPTION_HOME},
+    .run = run_seed,
 };

@@ -207,6 +207,7 @@ bool yard_key_create(const char *path, sy_node_key *ret_key, char **ret_why) {
     sy_node_key_from_seed(seed, ret_key);
     sodium_memzero(seed, sizeof seed);
     const size_t len = sy_node_key_encode_json(ret_key, json);
+    /* SPEC ID-14 */
     const bool ok = yard_file_write(path, json, len, 0600, ret_why);
     sodium_memzero(json, sizeof json);
     if (!ok) {

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include <switchyard/assert.h>
+#include <switchyard/pex.h>
 
 #define OUTBOUND_TARGET   10           /* of a Tendermint 0.22 node, inside its max_num_peers */
 #define PENDING_BYTES     4096         /* SPEC SW-05 */
@@ -201,8 +202,9 @@ static void set_listener(yard_config *config, yard_node *node) {
     }
 }
 
-static void set_persistent(yard_config *config, yard_node *node) {
-    const char *list = text_of(config, YARD_KEY_PERSISTENT_PEERS);
+/* A list of ID@host:port; bad entries are refused by their position. */
+static void set_addrs(yard_config *config, yard_key key, sy_addr **addrs, size_t *count) {
+    const char *list = text_of(config, key);
     const size_t len = strlen(list);
     size_t cursor = 0;
     const char *item;
@@ -213,19 +215,19 @@ static void set_persistent(yard_config *config, yard_node *node) {
         sy_detail_clear(&why);
         const sy_err err = sy_addr_parse(item, item_len, SY_ADDR_ID_REQUIRED, &addr, &why);
         if (err != SY_OK) {
-            yard_config_refuse(config, YARD_KEY_PERSISTENT_PEERS, "entry %zu \"%.*s\": %s: %s",
-                               position, (int)(item_len < 128 ? item_len : 128), item,
-                               sy_strerror(err), why.text);
+            yard_config_refuse(config, key, "entry %zu \"%.*s\": %s: %s", position,
+                               (int)(item_len < 128 ? item_len : 128), item, sy_strerror(err),
+                               why.text);
             continue;
         }
-        node->persistent =
-            yard_resize(node->persistent, node->persistent_count + 1, sizeof *node->persistent);
-        node->persistent[node->persistent_count++] = addr;
+        *addrs = yard_resize(*addrs, *count + 1, sizeof **addrs);
+        (*addrs)[(*count)++] = addr;
     }
 }
 
-static void set_unconditional(yard_config *config, yard_node *node) {
-    const char *list = text_of(config, YARD_KEY_UNCONDITIONAL_PEER_IDS);
+/* A list of IDs. */
+static void set_ids(yard_config *config, yard_key key, sy_node_id **ids, size_t *ret_count) {
+    const char *list = text_of(config, key);
     const size_t len = strlen(list);
     size_t cursor = 0;
     size_t count = 0;
@@ -234,17 +236,69 @@ static void set_unconditional(yard_config *config, yard_node *node) {
     for (size_t position = 1; sy_addr_list_next(list, len, &cursor, &item, &item_len); position++) {
         sy_node_id id;
         if (sy_node_id_parse(item, item_len, &id) != SY_OK) {
-            yard_config_refuse(config, YARD_KEY_UNCONDITIONAL_PEER_IDS,
-                               "entry %zu \"%.*s\": an ID is 40 hexadecimal digits", position,
-                               (int)(item_len < 128 ? item_len : 128), item);
+            yard_config_refuse(config, key, "entry %zu \"%.*s\": an ID is 40 hexadecimal digits",
+                               position, (int)(item_len < 128 ? item_len : 128), item);
             continue;
         }
-        node->unconditional =
-            yard_resize(node->unconditional, count + 1, sizeof *node->unconditional);
-        node->unconditional[count++] = id;
+        *ids = yard_resize(*ids, count + 1, sizeof **ids);
+        (*ids)[count++] = id;
     }
+    *ret_count = count;
+}
+
+static void set_peers(yard_config *config, yard_node *node) {
+    set_addrs(config, YARD_KEY_PERSISTENT_PEERS, &node->persistent, &node->persistent_count);
+    set_ids(config, YARD_KEY_UNCONDITIONAL_PEER_IDS, &node->unconditional,
+            &node->settings.unconditional_count);
     node->settings.unconditional_ids = node->unconditional;
-    node->settings.unconditional_count = count;
+}
+
+/* ---- Peer exchange --------------------------------------------------------------------------- */
+
+static bool has_channel(const yard_value *value, uint8_t channel) {
+    return value->count > 0 && memchr(value->bytes, channel, value->count) != NULL;
+}
+
+/* Channel 0x00 belongs to peer exchange, unless the operator has another use for it. */
+static bool is_pex_wanted(yard_config *config) {
+    if (number_of(config, YARD_KEY_PEX) == 0) {
+        return false;
+    }
+    const bool echo = has_channel(&config->values[YARD_KEY_ECHO_CHANNELS], SY_PEX_CHANNEL);
+    const bool extra = has_channel(&config->values[YARD_KEY_EXTRA_CHANNELS], SY_PEX_CHANNEL);
+    if (!echo && !extra) {
+        return true;
+    }
+    yard_texts_add(&config->warnings, yard_format("no peer exchange: %s uses its channel 0x00",
+                                                  echo ? "echo_channels" : "extra_channels"));
+    return false;
+}
+
+static char *notes_path_of(const char *book) {
+    const size_t len = strlen(book);
+    const size_t stem = len > 5 && strcmp(book + len - 5, ".json") == 0 ? len - 5 : len;
+    return yard_format("%.*s.notes.json", (int)stem, book);
+}
+
+static void set_pex(yard_config *config, yard_node *node) {
+    node->pex = is_pex_wanted(config);
+    node->seed_mode = number_of(config, YARD_KEY_SEED_MODE) != 0;
+    node->book_strict = number_of(config, YARD_KEY_ADDR_BOOK_STRICT) != 0;
+    node->book_path = yard_path(config->home, text_of(config, YARD_KEY_ADDR_BOOK_FILE));
+    node->notes_path = notes_path_of(node->book_path);
+    set_addrs(config, YARD_KEY_SEEDS, &node->seeds, &node->seed_count);
+    set_ids(config, YARD_KEY_PRIVATE_PEER_IDS, &node->private_ids, &node->private_count);
+    if (node->seed_count > SY_PEX_SEEDS_MAX) {
+        yard_config_refuse(config, YARD_KEY_SEEDS, "%zu seeds, at most %d", node->seed_count,
+                           SY_PEX_SEEDS_MAX);
+    }
+    if (node->seed_mode && number_of(config, YARD_KEY_PEX) == 0) {
+        yard_config_refuse(config, YARD_KEY_SEED_MODE, "needs p2p.pex");
+    }
+    if (!node->pex && node->seed_count > 0) {
+        yard_texts_add(&config->warnings,
+                       yard_strdup("p2p.seeds has no effect: there is no peer exchange"));
+    }
 }
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
@@ -357,22 +411,6 @@ static void note_no_effect(yard_config *config) {
     }
 }
 
-static void note_peer_exchange(yard_config *config) {
-    static const char missing[] =
-        "peer exchange is not part of this version: only persistent_peers are dialed";
-    const bool asked =
-        text_of(config, YARD_KEY_SEEDS)[0] != '\0' || number_of(config, YARD_KEY_SEED_MODE) != 0;
-    if (asked) {
-        const yard_key key =
-            text_of(config, YARD_KEY_SEEDS)[0] != '\0' ? YARD_KEY_SEEDS : YARD_KEY_SEED_MODE;
-        char *where = yard_config_where(config, key);
-        yard_texts_add(&config->warnings, yard_format("%s: no effect: %s", where, missing));
-        free(where);
-    } else if (number_of(config, YARD_KEY_PEX) != 0) {
-        yard_texts_add(&config->notes, yard_strdup(missing));
-    }
-}
-
 bool yard_node_build(yard_config *config, yard_node *node) {
     *node = (yard_node){0};
     sy_settings_default(&node->settings);
@@ -380,8 +418,8 @@ bool yard_node_build(yard_config *config, yard_node *node) {
     set_identity(config, node);
     set_profiles(config, node);
     set_listener(config, node);
-    set_persistent(config, node);
-    set_unconditional(config, node);
+    set_peers(config, node);
+    set_pex(config, node);
     set_admission(config, node);
     set_limits(config, node);
     check_channels(config);
@@ -390,13 +428,16 @@ bool yard_node_build(yard_config *config, yard_node *node) {
                            "true: filtering peers through an application is not available yet");
     }
     note_no_effect(config);
-    note_peer_exchange(config);
     return config->errors.count == 0;
 }
 
 void yard_node_fini(yard_node *node) {
     free(node->persistent);
     free(node->unconditional);
+    free(node->seeds);
+    free(node->private_ids);
+    free(node->book_path);
+    free(node->notes_path);
     free(node->chain_id);
     free(node->moniker);
     free(node->key_path);

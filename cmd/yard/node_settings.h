@@ -23,6 +23,15 @@ typedef struct yard_node {
     sy_addr *persistent;
     size_t persistent_count;
     sy_node_id *unconditional;
+    bool pex;
+    bool seed_mode;
+    bool book_strict;
+    char *book_path;
+    char *notes_path; /* beside it: what its format cannot hold */
+    sy_addr *seeds;
+    size_t seed_count;
+    sy_node_id *private_ids;
+    size_t private_count;
     char *chain_id;
     char *moniker;
     char *key_path;

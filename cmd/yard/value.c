@@ -213,6 +213,46 @@ static bool set_duration_number(const yard_key_desc *desc, int64_t number, yard_
     return check_duration(desc, value->number, error);
 }
 
+/* Bytes of the character at text, 0 when it is not UTF-8. */
+static size_t utf8_len(const unsigned char *text, size_t len) {
+    static const struct {
+        unsigned char first_min, first_max, second_min, second_max;
+        size_t len;
+    } forms[] = {
+        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        if (text[0] < forms[i].first_min || text[0] > forms[i].first_max || len < forms[i].len) {
+            continue;
+        }
+        bool ok =
+            forms[i].len == 1 || (text[1] >= forms[i].second_min && text[1] <= forms[i].second_max);
+        for (size_t k = 2; k < forms[i].len; k++) {
+            ok = ok && (text[k] & 0xc0) == 0x80;
+        }
+        return ok ? forms[i].len : 0;
+    }
+    return 0;
+}
+
+/* A flag may hold only what a file can: whatever is taken is printed as TOML again. */
+static bool check_text(const char *text, size_t len, yard_value_error *error) {
+    size_t step = 0;
+    for (size_t i = 0; i < len; i += step) {
+        const unsigned char c = (unsigned char)text[i];
+        if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) {
+            return fail(error, "the text has a control character");
+        }
+        step = utf8_len((const unsigned char *)text + i, len - i);
+        if (step == 0) {
+            return fail(error, "the text is not UTF-8 at byte %zu", i + 1);
+        }
+    }
+    return true;
+}
+
 /* ---- From TOML ------------------------------------------------------------------------------- */
 
 static const char *name_of_kind(const toml_value *toml) {
@@ -241,12 +281,7 @@ static bool wrong_kind(const toml_value *toml, const char *want, yard_value_erro
     return fail(error, "it is %s, not %s", name_of_kind(toml), want);
 }
 
-static bool set_text(const char *text, size_t len, yard_value *value, yard_value_error *error) {
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] < 0x20 && text[i] != '\n' && text[i] != '\t') {
-            return fail(error, "the text has a control character");
-        }
-    }
+static bool set_text(const char *text, size_t len, yard_value *value) {
     value->text = yard_strndup(text, len);
     return true;
 }
@@ -264,6 +299,9 @@ static bool set_texts(const yard_key_desc *desc, const toml_value *toml, yard_va
     for (size_t i = 0; i < toml->item_count; i++) {
         if (toml->items[i].kind != TOML_TEXT) {
             return fail(error, "entry %zu is %s, not a text", i + 1, name_of_kind(&toml->items[i]));
+        }
+        if (!check_text(toml->items[i].text, toml->items[i].text_len, error)) {
+            return false;
         }
     }
     for (size_t i = 0; i < toml->item_count; i++) {
@@ -302,12 +340,15 @@ static bool set_bytes(const yard_key_desc *desc, const toml_value *toml, yard_va
 
 static bool fill_of_toml(const yard_key_desc *desc, const toml_value *toml, yard_value *value,
                          yard_value_error *error) {
+    if (toml->kind == TOML_TEXT && !check_text(toml->text, toml->text_len, error)) {
+        return false;
+    }
     switch (desc->kind) {
     case YARD_KIND_TEXT:
         if (toml->kind != TOML_TEXT) {
             return wrong_kind(toml, "a text", error);
         }
-        return set_text(toml->text, toml->text_len, value, error);
+        return set_text(toml->text, toml->text_len, value);
     case YARD_KIND_BOOL:
         if (toml->kind != TOML_BOOLEAN) {
             return wrong_kind(toml, "true or false", error);
@@ -399,9 +440,12 @@ static bool set_list_text(const yard_key_desc *desc, const char *text, yard_valu
 
 static bool fill_of_text(const yard_key_desc *desc, const char *text, yard_value *value,
                          yard_value_error *error) {
+    if (!check_text(text, strlen(text), error)) {
+        return false;
+    }
     switch (desc->kind) {
     case YARD_KIND_TEXT:
-        return set_text(text, strlen(text), value, error);
+        return set_text(text, strlen(text), value);
     case YARD_KIND_BOOL:
         return set_bool_text(text, value, error);
     case YARD_KIND_NUMBER:

@@ -74,22 +74,27 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *watcher, int revents) {
     (void)loop;
     (void)revents;
     sy_ev *ev = watcher->data;
-    const sy_time now = sy_ev_now(ev);
+    (void)sy_ev_now(ev);
     if (ev->sw == NULL) {
         return;
     }
+    /* turn_now at each step: a callback that asks for the time has moved it on. */
     sy_ev_deliver_answers(ev);
     sy_ev_run_dry_checks(ev);
-    if (sy_switch_next_expiry(ev->sw) <= now) {
-        sy_switch_on_expiry(ev->sw, now);
+    if (sy_switch_next_expiry(ev->sw) <= ev->turn_now) {
+        sy_switch_on_expiry(ev->sw, ev->turn_now);
     }
-    sy_switch_turn_end(ev->sw, now);
+    sy_switch_turn_end(ev->sw, ev->turn_now);
     sy_ev_free_closed(ev);
+    const sy_time now = ev->turn_now;
     /* One more turn when the switch has just stopped: whoever waits for that runs the loop turn by
      * turn, and nothing else would wake it. */
     const bool just_stopped = sy_switch_is_stopped(ev->sw) && !ev->saw_stop;
     ev->saw_stop = just_stopped || ev->saw_stop;
-    arm(ev, just_stopped ? now : sy_switch_next_expiry(ev->sw), now);
+    /* Dry checks that the expiries asked for are answered in the next turn: nothing else may come
+     * to wake the loop, for the peer may be dead. */
+    const bool at_once = just_stopped || ev->dry != NULL;
+    arm(ev, at_once ? now : sy_switch_next_expiry(ev->sw), now);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents) {
@@ -113,6 +118,12 @@ static const sy_driver_ops ops = {
     .resolve_cancel = sy_ev_resolve_cancel,
     .random = driver_random,
     .walltime = driver_walltime,
+    .worker_start = sy_ev_worker_start,
+    .worker_wake = sy_ev_worker_wake,
+    .worker_lock = sy_ev_worker_lock,
+    .worker_unlock = sy_ev_worker_unlock,
+    .worker_stop = sy_ev_worker_stop,
+    .post = sy_ev_post,
 };
 
 const sy_driver_ops *sy_ev_ops(void) {
@@ -139,6 +150,7 @@ sy_err sy_ev_new(struct ev_loop *loop, const sy_mem *mem, sy_ev **ret_ev) {
     ev_set_priority(&ev->prepare, EV_MINPRI);
     ev->prepare.data = ev;
     ev->check.data = ev;
+    sy_ev_post_init(ev);
     const sy_err err = sy_ev_resolve_init(ev);
     if (err != SY_OK) {
         sy_mem_release(used, ev->read_area);
@@ -173,6 +185,7 @@ void sy_ev_del(sy_ev *ev) {
     }
     sy_ev_detach(ev);
     sy_ev_close_all(ev);
+    ev_async_stop(ev->loop, &ev->post);
     sy_ev_resolve_fini(ev);
     sy_wipe(ev->read_area, SY_EV_READ_CAP);
     sy_mem_release(&ev->mem, ev->read_area);

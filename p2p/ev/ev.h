@@ -49,7 +49,8 @@ SY_API const sy_driver_ops *sy_ev_ops(void);
 SY_API void sy_ev_attach(sy_ev *ev, sy_switch *sw);
 SY_API void sy_ev_detach(sy_ev *ev);
 
-/* Now on the monotonic clock. */
+/* Now on the monotonic clock.  Also inside callbacks; what the turn reports after it carries this
+ * instant. */
 SY_API sy_time sy_ev_now(sy_ev *ev);
 
 SY_END_DECLS

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of the libev driver: ev.c (loop, clock, turns), ev_stream.c (sockets),
- * ev_resolve.c (names). */
+ * ev_resolve.c (names), ev_worker.c (threads). */
 #ifndef SY_P2P_EV_INTERNAL_H
 #define SY_P2P_EV_INTERNAL_H
 
@@ -28,9 +28,10 @@ typedef struct sy_ev_stream {
     ev_io write;
     bool connecting;
     bool reading;
-    bool check_dry;
-    bool closed; /* given up by the switch; freed at the end of the turn */
-    bool ended;  /* end or error was reported */
+    bool check_dry; /* stands in the list of dry checks */
+    bool dry_later; /* asked for while reading is off: waits until it is on */
+    bool closed;    /* given up by the switch; freed at the end of the turn */
+    bool ended;     /* end or error was reported */
     struct sy_ev_stream *prev;
     struct sy_ev_stream *next;
     struct sy_ev_stream *next_dry;
@@ -75,6 +76,7 @@ struct sy_ev {
     ev_check check;
     ev_timer timer;
     sy_time turn_now; /* read once per turn */
+    ev_async post;    /* worker threads wake the loop; started with the first of them */
 
     uint8_t *read_area; /* SY_EV_READ_CAP bytes, shared by all streams */
     sy_ev_stream *streams;
@@ -103,6 +105,16 @@ void sy_ev_listener_close(void *driver, void *listener);
 void sy_ev_run_dry_checks(sy_ev *ev);
 void sy_ev_free_closed(sy_ev *ev);
 void sy_ev_close_all(sy_ev *ev);
+
+/* ev_worker.c */
+void sy_ev_post_init(sy_ev *ev);
+sy_err sy_ev_worker_start(void *driver, sy_switch *sw, const char *name, sy_worker_run run,
+                          void *arg, void **ret_worker);
+void sy_ev_worker_wake(void *driver, void *worker);
+void sy_ev_worker_lock(void *driver, void *worker);
+void sy_ev_worker_unlock(void *driver, void *worker);
+void sy_ev_worker_stop(void *driver, void *worker);
+void sy_ev_post(void *driver, sy_switch *sw);
 
 /* ev_resolve.c */
 sy_err sy_ev_resolve_init(sy_ev *ev);

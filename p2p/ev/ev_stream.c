@@ -275,6 +275,10 @@ void sy_ev_stream_set_reading(void *driver, void *stream, bool on) {
     s->reading = on;
     if (on && !s->ended && !s->connecting) {
         ev_io_start(ev->loop, &s->read);
+        if (s->dry_later) {
+            s->dry_later = false;
+            sy_ev_stream_check_dry(ev, s);
+        }
     } else {
         ev_io_stop(ev->loop, &s->read);
     }
@@ -302,8 +306,12 @@ void sy_ev_run_dry_checks(sy_ev *ev) {
         }
         if (read_some(stream)) {
             sy_switch_on_read_dry(ev->sw, stream->ref, ev->turn_now);
-        } else if (!stream->closed && !stream->ended && stream->reading) {
-            sy_ev_stream_check_dry(ev, stream); /* more than a turn's share was waiting */
+        } else if (!stream->closed && !stream->ended) {
+            if (stream->reading) {
+                sy_ev_stream_check_dry(ev, stream); /* more than a turn's share was waiting */
+            } else {
+                stream->dry_later = true;
+            }
         }
     }
 }

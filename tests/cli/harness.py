@@ -22,10 +22,10 @@ PATIENCE_S = 30
 class Node:
     """A running `yard start` with a port of its own choice."""
 
-    def __init__(self, test, home, *flags, laddr="tcp://127.0.0.1:0"):
+    def __init__(self, test, home, *flags, laddr="tcp://127.0.0.1:0", command="start"):
         self.test, self.home = test, Path(home)
         self.log_path = self.home / "log"
-        cmd = [YARD, "start", "--home", str(home), "--p2p.laddr", laddr, *map(str, flags)]
+        cmd = [YARD, command, "--home", str(home), "--p2p.laddr", laddr, *map(str, flags)]
         with open(self.log_path, "ab") as log:
             self.child = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                           stderr=log, text=True)

@@ -34,7 +34,7 @@ class CheckConfig(YardTest):
         self.assertEqual(values["p2p.recv_rate"], ("8", "flag"))
         self.assertEqual(values["p2p.upnp"], ("true", "line 5, no effect"))
         self.assertEqual(values["p2p.dial_timeout"], ('"3s"', "default"))
-        self.assertEqual(values["p2p.seeds"], ('""', "default, not part of this version"))
+        self.assertEqual(values["p2p.seeds"], ('""', "default"))
         self.assertEqual(values["switchyard.profiles"], ('["plain"]', "flag"))
         self.assertIn("#   file of CometBFT\n", out)
         self.assertIn("chain_id c, moniker top", out)

@@ -12,6 +12,7 @@ from harness import TOP, YardTest
 
 
 class Init(YardTest):
+    # SPEC-TEST ID-14
     def test_writes_a_home(self):
         home = self.dir / "a" / "b"
         out, _ = self.run_yard("init", "--home", home, "--chain-id", "my-chain", "--moniker", "me")
@@ -33,6 +34,7 @@ class Init(YardTest):
         self.assertEqual(sorted(p.name for p in (home / "config").iterdir()),
                          ["config.toml", "node_key.json"])
 
+    # SPEC-TEST ID-14
     def test_never_overwrites(self):
         home = self.home()
         before = {p: p.read_bytes() for p in (home / "config").iterdir()}

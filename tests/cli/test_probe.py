@@ -43,8 +43,10 @@ class Probe(YardTest):
             self.assertGreaterEqual(step["ms"], 0)
         return document
 
+    # SPEC-TEST NI-17 NI-18 NI-19 NI-20
     def test_learns_and_is_accepted(self):
-        node = self.node("--echo_channels", "[0x21, 0x30]", "--moniker", "probed one")
+        node = self.node("--echo_channels", "[0x21, 0x30]", "--moniker", "probed one",
+                         "--p2p.pex", "false")
         for profile in ("auto", "cometbft", "tendermint"):
             with self.subTest(profile=profile):
                 document = self.probe(node.full, "--profile", profile)
@@ -68,7 +70,7 @@ class Probe(YardTest):
         self.assertEqual(document["steps"][0]["name"], f"tried cometbft at {node.addr}")
 
     def test_a_node_without_channels(self):
-        node = self.node()
+        node = self.node("--p2p.pex", "false")
         self.assertEqual(self.probe(node.full)["node_info"]["channels"], "")
 
     def test_plain_and_names(self):

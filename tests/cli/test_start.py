@@ -83,7 +83,7 @@ class Start(YardTest):
                 self.set_config(home, path.read_text())
                 (home / "config" / "genesis.json").write_text('{"chain_id": "g"}')
                 node = self.node(name=path.stem)
-                node.wait_log(r"event=config .*peer exchange is not part of this version")
+                node.wait_log(r"event=limits ")
                 self.assertEqual(node.stop(), 0)
 
 

@@ -4,10 +4,10 @@
 
     matrix.py [--write] [--slow] [NAME ...]
 
-Names are those of tests/interop/build.py, which must have built the programs; "stack:" in front means the
-p2p stack with a test reactor that echoes, "node:" the complete node.  A target that a case brings
-down is started again.  The full results are written to build/conformance/NAME.json; --write puts the
-matrix into docs/conformance.md.
+Names are those of tests/interop/build.py, which must have built the programs; "stack:" in front
+means the p2p stack with a test reactor that echoes, "node:" the complete node.  A target that a
+case brings down is started again.  The full results are written to build/conformance/NAME.json;
+--write puts the matrix into docs/conformance.md.
 """
 
 import argparse

@@ -52,8 +52,8 @@ def run_portion(profile, ids, slow, known):
         args += ["--only", one]
     with node.Node() as target:
         _, document, err = node.spec(target.addr, *args, timeout=900 if slow else 120)
-        if document is None:
-            return 0, ["yardspec: %s" % err.strip()]
+        if document is None or err.strip():
+            return 0, ["yardspec: %s" % err.strip()[-2000:]]
         node.wait(0.1)
         reasons, log, status = target.reasons(), target.log(), target.stop()
     problems, passed = [], 0

@@ -27,7 +27,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LANES = 2
 # the long one first, so that the others run beside it
-THEMES = ["nodes", "crossed", "refusals", "echo", "profiles", "persistent", "probe", "harness"]
+THEMES = ["nodes", "crossed", "pex", "refusals", "echo", "profiles", "persistent", "probe",
+          "harness"]
 
 
 class Result(unittest.TextTestResult):

@@ -62,6 +62,8 @@ class Yard(Process):
                "--p2p.allow_duplicate_ip", "true", "--p2p.addr_book_strict", "false",
                "--profiles", toml_list(profiles), "--echo_channels", toml_list(channels),
                "--log_level", "info"]
+        if "--p2p.pex" not in extra:
+            cmd += ["--p2p.pex", "false"]  # channel 00 is then nobody's
         super().__init__(name, cmd + list(extra), log_dir)
         try:
             ready = self.wait("ready", 20)

@@ -111,7 +111,9 @@ static void back_after_silence(uint64_t seed) {
         sim_dial(b, a, SY_DIAL_PERSISTENT);
     }
     sim_expect(sim_wait_until_connected(a, b, 20 * SY_SEC));
-    sim_run_for(net, sim_draw_duration(net, 0, 30 * SY_SEC));
+    /* It has spoken before: that must not count for it once it is silent. */
+    sim_expect_eq(sim_send(b, a, 0x20, 100), SY_SEND_QUEUED);
+    sim_run_for(net, sim_draw_duration(net, 3 * SY_SEC, 30 * SY_SEC));
 
     sim_crash(b, seed % 5 == 0 ? SIM_CRASH_HOST : SIM_CRASH_MUTE);
     sim_run_for(net, sim_draw_duration(net, 0, 10 * SY_SEC));

@@ -2,6 +2,9 @@
 /* Networks under random faults: first safety (the checks of the simulator are always on), then the
  * faults stop, and within a bounded time every persistent peer is connected and messages flow.
  *
+ * Draws stand in statements of their own: the order of arguments is the compiler's choice, and a
+ * seed means the same run with every compiler.
+ *
  * Which kinds of faults a run has is drawn too, so that some runs have one kind only. */
 #include "tests/sim/sim_scenario.h"
 
@@ -88,6 +91,7 @@ static void build_world(world *w, uint64_t seed) {
     w->node_count = 2 + (size_t)sim_draw(w->net, NODES_MAX - 1);
     const char *profile = profiles[sim_draw(w->net, 3)];
     const bool short_pings = sim_draw(w->net, 2) == 0;
+    const bool rates = sim_draw(w->net, 4) == 0;
     for (size_t i = 0; i < w->node_count; i++) {
         char name[32];
         name_text(i, name);
@@ -98,6 +102,10 @@ static void build_world(world *w, uint64_t seed) {
         if (short_pings) {
             settings->ping_interval = 5 * SY_SEC;
             settings->pong_timeout = 4 * SY_SEC;
+        }
+        if (rates) {
+            settings->send_rate = 100000;
+            settings->recv_rate = 80000;
         }
         if (sim_draw(w->net, 4) == 0) {
             settings->listen_addr = "0.0.0.0:26656";
@@ -179,10 +187,12 @@ static void inject(world *w, fault f) {
     case FAULT_STOP_PEER:
         stop_some_peer(w, node, other);
         return;
-    case FAULT_PEER_INIT:
-        sim_fail_peer_init(node, (size_t)sim_draw(w->net, SIM_REACTORS),
-                           1 + (unsigned)sim_draw(w->net, 2), SY_ERR_REACTOR);
+    case FAULT_PEER_INIT: {
+        const size_t reactor = (size_t)sim_draw(w->net, SIM_REACTORS);
+        const unsigned times = 1 + (unsigned)sim_draw(w->net, 2);
+        sim_fail_peer_init(node, reactor, times, SY_ERR_REACTOR);
         return;
+    }
     case FAULT_ALLOC:
         fail_allocs(w, node);
         return;
@@ -194,9 +204,10 @@ static void inject(world *w, fault f) {
         sim_fail_connects(node, 1 + (unsigned)sim_draw(w->net, 3));
         return;
     case FAULT_NAME: {
-        sim_name_break(w->net, sim_name_of(node),
-                       sim_draw(w->net, 2) == 0 ? SIM_NAME_FAILS : SIM_NAME_SILENT, sim_now(w->net),
-                       sim_now(w->net) + sim_draw_duration(w->net, 0, 30 * SY_SEC));
+        const sim_name_fault kind = sim_draw(w->net, 2) == 0 ? SIM_NAME_FAILS : SIM_NAME_SILENT;
+        const sy_duration duration = sim_draw_duration(w->net, 0, 30 * SY_SEC);
+        sim_name_break(w->net, sim_name_of(node), kind, sim_now(w->net),
+                       sim_now(w->net) + duration);
         return;
     }
     case FAULT_COUNT:

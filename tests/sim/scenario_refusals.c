@@ -117,6 +117,12 @@ static const info_case info_cases[] = {
      .code = SY_ERR_NI_NO_COMMON_CHANNEL,
      .clause = "NI-40"},
     {.name = "one common channel", .profiles = 0, .channels = {0x50, 0x80}},
+    /* SPEC-TEST NI-34 NI-35 */
+    {.name = "no host",
+     .profiles = COMETBFT,
+     .listen = ":26656",
+     .code = SY_ERR_NI_LISTEN_ADDR,
+     .clause = "NI-32 NI-35"},
     {.name = "name that does not resolve",
      .profiles = ALL,
      .listen = "gone.example:26656",
@@ -203,6 +209,41 @@ static void listen_name_in_silence(uint64_t seed) {
         sim_expect_eq(sim_count_ends(s.v, SY_STAGE_NODE_INFO, SY_ERR_NI_LISTEN_RESOLVE), 3);
         sim_net_del(s.net);
     }
+}
+
+#define CROWD 45
+
+/* SPEC-TEST SW-58: 32 names at once, then 4 in a second; the others wait, none is refused. */
+static void many_listen_names(uint64_t seed) {
+    static char listen[CROWD][40];
+    stage s = open_stage(seed, "plain");
+    sim_node *crowd[CROWD];
+    sim_settings(s.v)->max_inbound = CROWD;
+    sim_start(s.v);
+    for (size_t i = 0; i < CROWD; i++) {
+        char name[24];
+        (void)snprintf(name, sizeof name, "crowd%zu", i);
+        (void)snprintf(listen[i], sizeof listen[i], "%s.example:26656", name);
+        crowd[i] = add(&s, name);
+        sim_settings(crowd[i])->listen_addr = listen[i];
+        listen[i][strlen(name) + 8] = '\0';
+        sim_name_add_node(s.net, listen[i], crowd[i]);
+        listen[i][strlen(name) + 8] = ':';
+        sim_start(crowd[i]);
+        sim_dial(crowd[i], s.v, SY_DIAL_ONCE);
+    }
+    for (size_t tenth = 0; tenth < 45; tenth++) {
+        sim_run_for(s.net, 100 * SY_MSEC);
+        size_t asked = 0;
+        for (size_t i = 0; i < CROWD; i++) {
+            char name[32];
+            (void)snprintf(name, sizeof name, "crowd%zu.example", i);
+            asked += (size_t)sim_name_asked(s.net, name);
+        }
+        sim_expect(asked <= 32 + 4 * (tenth + 1) / 10 + 1);
+    }
+    sim_expect_eq(sim_peer_count(s.v), CROWD);
+    sim_net_del(s.net);
 }
 
 /* ---- Identity ----------------------------------------------------------------------------------
@@ -474,6 +515,24 @@ static void cannot_connect(uint64_t seed) {
     sim_net_del(s.net);
 }
 
+/* A node is stopped, and only then hears that its dial has failed: the stream is gone already. */
+static void refused_while_stopping(uint64_t seed) {
+    stage s = open_stage(seed, "tendermint");
+    sim_start(s.v);
+    sim_stop_and_wait(s.v);
+    sim_start(s.d);
+    sim_dial(s.d, s.v, SY_DIAL_PERSISTENT);
+    sim_run_for(s.net, SY_MSEC);
+    sim_expect_eq(sim_totals_of(s.d).dials, 1);
+    sim_pause(s.d, SY_SEC);
+    sim_run_for(s.net, 500 * SY_MSEC);
+    sim_stop(s.d);
+    sim_run_for(s.net, SY_SEC);
+    sim_expect(!sim_is_running(s.d));
+    sim_expect_end(s.d, SY_STAGE_CONNECT, SY_ERR_SHUTDOWN, NULL);
+    sim_net_del(s.net);
+}
+
 /* First bytes of nobody's protocol, on a listener for two. */
 static void unknown_protocol(uint64_t seed) {
     static const char *const hellos[] = {"GET / HTTP/1.1\r\n", "\x16\x03\x01", "SSH-2.0"};
@@ -551,6 +610,7 @@ int main(int argc, char **argv) {
     static const sim_scenario scenarios[] = {
         {"node_info", node_info, 6},
         {"listen_name_in_silence", listen_name_in_silence, 3},
+        {"many_listen_names", many_listen_names, 2},
         {"wrong_id", wrong_id, 6},
         {"self", self, 3},
         {"duplicate", duplicate, 6},
@@ -558,6 +618,7 @@ int main(int argc, char **argv) {
         {"admission", admission, 3},
         {"outbound_full", outbound_full, 3},
         {"cannot_connect", cannot_connect, 3},
+        {"refused_while_stopping", refused_while_stopping, 3},
         {"unknown_protocol", unknown_protocol, 3},
         {"plain_from_afar", plain_from_afar, 2},
         {"one_profile_speaks_first", one_profile_speaks_first, 2},

@@ -152,6 +152,50 @@ static void slow_loris(uint64_t seed) {
     }
 }
 
+/* ---- Our own slowness --------------------------------------------------------------------------
+ */
+
+typedef struct receiver {
+    sim_node *node;
+    uint64_t count;
+} receiver;
+
+static bool has_received(void *user) {
+    const receiver *r = user;
+    return sim_totals_of(r->node).delivered >= r->count;
+}
+
+/* SPEC-TEST MX-38 MX-39: we read so slowly that pongs wait behind data for longer than their time;
+ * a peer that lives is not blamed for it, one that has died is found out when all was read. */
+static void slow_reader(uint64_t seed) {
+    for (size_t p = 0; p < 2; p++) {
+        const silent_case none = {.name = "slow"};
+        stage s = open_stage(seed, &secret_profiles[p], &none);
+        sim_stop_and_wait(s.hears);
+        sim_stop_and_wait(s.silent);
+        sim_settings(s.hears)->recv_rate = 3000;
+        sim_settings(s.silent)->ping_interval = SY_HOUR; /* it has patience with us */
+        sim_settings(s.silent)->pong_timeout = SY_HOUR / 2;
+        sim_start(s.hears);
+        sim_start(s.silent);
+        sim_dial(s.hears, s.silent, SY_DIAL_ONCE);
+        sim_expect(sim_wait_until_connected(s.hears, s.silent, SY_SEC));
+
+        receiver r = {s.hears, 1};
+        sim_post(s.silent, s.hears, 0x40, 1u << 20);
+        sim_expect(sim_wait(s.net, has_received, &r, 8 * SY_MIN));
+        sim_expect_eq(sim_totals_of(s.hears).ends, 0);
+        sim_expect(sim_are_connected(s.hears, s.silent));
+
+        sim_post(s.silent, s.hears, 0x40, 1u << 20);
+        sim_run_for(s.net, 70 * SY_SEC);
+        sim_crash(s.silent, SIM_CRASH_MUTE);
+        sim_run_for(s.net, 5 * SY_MIN); /* what had arrived, and twice the time of a ping */
+        sim_expect_end(s.hears, SY_STAGE_OPEN, SY_ERR_PONG_TIMEOUT, "MX-38");
+        sim_net_del(s.net);
+    }
+}
+
 /* ---- Ten thousand ------------------------------------------------------------------------------
  */
 
@@ -280,6 +324,7 @@ int main(int argc, char **argv) {
         {"silent_at_each_stage", silent_at_each_stage, 2},
         {"silent_in_plain", silent_in_plain, 2},
         {"slow_loris", slow_loris, 2},
+        {"slow_reader", slow_reader, 3},
         {"pool_limits", pool_limits, 2},
         {"ten_thousand_silent", ten_thousand_silent, 1},
     };

@@ -140,8 +140,17 @@ void sim_set_ip(sim_node *node, const char *ip);
 void sim_set_key_of(sim_node *node, const sim_node *other);
 void sim_set_channels(sim_node *node, size_t reactor, const uint8_t *ids, size_t count);
 
+/* One more reactor, registered after the recording ones at every start; both borrow.  Its messages
+ * are its own business. */
+#define SIM_OWN_REACTORS_MAX 4
+void sim_add_reactor(sim_node *node, const sy_reactor_ops *ops, void *reactor);
+
 /* Of each stream of this node only the first so many bytes ever leave it.  SIZE_MAX: all. */
 void sim_set_mute_after(sim_node *node, size_t bytes);
+
+/* Called at each start, between making the switch and starting it: adds reactors of its own. */
+typedef sy_err (*sim_attach_fn)(void *user, sim_node *node, sy_switch *sw);
+void sim_set_attach(sim_node *node, sim_attach_fn attach, void *user);
 
 void sim_start(sim_node *node);
 sy_err sim_try_start(sim_node *node);
@@ -171,6 +180,15 @@ void sim_fail_connects(sim_node *node, unsigned times);
 
 /* The next `times` calls of that reactor's peer_init fail with that code. */
 void sim_fail_peer_init(sim_node *node, size_t reactor, unsigned times, sy_err code);
+
+/* The same, isolated: its worker runs inline at drawn instants. */
+void sim_add_isolated(sim_node *node, const sy_reactor_ops *ops, void *reactor);
+
+/* The workers of the node do nothing until then. */
+void sim_sleep_workers(sim_node *node, sy_duration duration);
+
+/* The scenario has called the switch by itself: the node's loop runs a turn. */
+void sim_nudge(sim_node *node);
 
 /* Dials the other at its address; persistent peers are dialed again at each start of the node. */
 void sim_dial(sim_node *node, const sim_node *other, sy_dial_kind kind);

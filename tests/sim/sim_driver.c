@@ -279,6 +279,12 @@ const sy_driver_ops sim_driver_ops = {
     .resolve_cancel = sim_resolve_cancel,
     .random = op_random,
     .walltime = op_walltime,
+    .worker_start = sim_worker_start,
+    .worker_wake = sim_worker_wake,
+    .worker_lock = sim_worker_lock,
+    .worker_unlock = sim_worker_unlock,
+    .worker_stop = sim_worker_stop,
+    .post = sim_post_to_loop,
 };
 
 /* ---- One turn ----------------------------------------------------------------------------------
@@ -422,6 +428,9 @@ static void report_streams(sim_node *node) {
 static void arm(sim_node *node) {
     sim_net *net = node->net;
     const sy_time next = sy_switch_next_expiry(node->sw);
+    if (node->posted) {
+        sim_wake(node, net->now);
+    }
     if (node->ready_first != NULL) {
         sim_wake(node, a_little_later(node));
     }
@@ -448,6 +457,10 @@ void sim_turn(sim_node *node) {
     node->in_turn = true;
     report_streams(node);
     sim_report_answers(node);
+    if (node->posted) {
+        node->posted = false;
+        sy_switch_on_posted(node->sw, net->now);
+    }
     if (sy_switch_next_expiry(node->sw) <= net->now) {
         sy_switch_on_expiry(node->sw, net->now);
     }

@@ -5,6 +5,7 @@
  *   sim_stream.c    TCP: connections, pieces, buffers, ends, resets
  *   sim_driver.c    the driver operations and the turns of a node
  *   sim_node.c      nodes: settings, start, stop, crash, dialing
+ *   sim_worker.c    workers of isolated reactors
  *   sim_names.c     the scripted resolver
  *   sim_recorder.c  the recording reactors and what they check
  *   sim_watch.c     events and ends of connections, limits, leftovers
@@ -20,6 +21,7 @@
 #include "tests/support/test_mem.h"
 
 typedef struct sim_conn sim_conn;
+typedef struct sim_worker sim_worker;
 
 /* ---- Events ------------------------------------------------------------------------------------
  */
@@ -35,6 +37,7 @@ typedef enum sim_event_kind {
     SIM_EV_NO_ANSWER, /* the dialer's system gives up */
     SIM_EV_RESET,     /* reaches an end */
     SIM_EV_NAME,      /* an answer of the resolver */
+    SIM_EV_WORKER,    /* of an isolated reactor; conn is its number */
     SIM_EV_ACTION,    /* of the scenario */
 } sim_event_kind;
 
@@ -234,6 +237,8 @@ struct sim_node {
     uint16_t next_port;
     size_t mute_after;
     unsigned fail_connects;
+    sim_attach_fn attach; /* may be NULL */
+    void *attach_user;
 
     test_mem tm;
     sy_switch *sw;      /* NULL: not running */
@@ -259,7 +264,17 @@ struct sim_node {
     sim_end **ends_by_slot; /* streams by the slot of their ref */
     size_t ends_cap;
 
+    sim_worker *workers;
+    sy_time workers_asleep_until;
+    bool posted; /* the next turn is to report it */
+
     sim_recorder recorder[SIM_REACTORS];
+    struct {
+        const sy_reactor_ops *ops;
+        void *reactor;
+        bool isolated;
+    } own[SIM_OWN_REACTORS_MAX];
+    size_t own_count;
     sim_event_note *events;
     size_t events_cap;
     size_t open_notes; /* connections that began and have not ended */
@@ -300,6 +315,7 @@ struct sim_net {
     uint32_t free_conn_count;
     uint32_t conn_count;
     uint64_t conn_number;
+    uint64_t worker_number;
     sim_block_note *blocks;
     sim_name *names;
     sim_lookup *lookups;
@@ -322,6 +338,16 @@ bool sim_is_blocked(const sim_net *net, const sim_node *from, const sim_node *to
 sim_node *sim_host_at(const sim_net *net, const sy_endpoint *endpoint);
 sy_duration sim_between(sy_prng *prng, sy_duration from, sy_duration to);
 uint64_t sim_seed_for(const sim_net *net, const char *concern, uint64_t number);
+
+/* ---- sim_worker.c */
+void sim_on_worker_event(const sim_event *event);
+sy_err sim_worker_start(void *driver, sy_switch *sw, const char *name, sy_worker_run run, void *arg,
+                        void **ret_worker);
+void sim_worker_wake(void *driver, void *worker);
+void sim_worker_lock(void *driver, void *worker);
+void sim_worker_unlock(void *driver, void *worker);
+void sim_worker_stop(void *driver, void *worker);
+void sim_post_to_loop(void *driver, sy_switch *sw);
 
 /* ---- sim_stream.c */
 uint64_t sim_conn_ref(const sim_conn *conn);

@@ -128,6 +128,9 @@ static void dispatch(sim_net *net, const sim_event *event) {
     case SIM_EV_NAME:
         sim_on_name_event(net, event->user);
         return;
+    case SIM_EV_WORKER:
+        sim_on_worker_event(event);
+        return;
     case SIM_EV_ACTION:
         event->action(event->user);
         return;

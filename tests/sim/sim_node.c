@@ -79,8 +79,21 @@ void sim_set_key_of(sim_node *node, const sim_node *other) {
     node->id = other->id;
 }
 
+void sim_add_reactor(sim_node *node, const sy_reactor_ops *ops, void *reactor) {
+    if (node->own_count == SIM_OWN_REACTORS_MAX || node->sw != NULL) {
+        sim_fail("%s: no room for another reactor, or too late", node->name);
+    }
+    node->own[node->own_count].ops = ops;
+    node->own[node->own_count++].reactor = reactor;
+}
+
 void sim_set_mute_after(sim_node *node, size_t bytes) {
     node->mute_after = bytes;
+}
+
+void sim_set_attach(sim_node *node, sim_attach_fn attach, void *user) {
+    node->attach = attach;
+    node->attach_user = user;
 }
 
 /* ---- Start -------------------------------------------------------------------------------------
@@ -92,6 +105,16 @@ static sy_err make_switch(sim_node *node) {
     sy_err err = sy_switch_new(&node->settings, &sim_driver_ops, node, &node->sw, &detail);
     for (size_t i = 0; err == SY_OK && i < SIM_REACTORS; i++) {
         err = sy_switch_add_reactor(node->sw, &node->recorder[i].ops, &node->recorder[i], &detail);
+    }
+    if (err == SY_OK && node->attach != NULL) {
+        err = node->attach(node->attach_user, node, node->sw);
+    }
+    for (size_t i = 0; err == SY_OK && i < node->own_count; i++) {
+        err =
+            node->own[i].isolated
+                ? sy_switch_add_reactor_isolated(node->sw, node->own[i].ops, node->own[i].reactor,
+                                                 NULL, &detail)
+                : sy_switch_add_reactor(node->sw, node->own[i].ops, node->own[i].reactor, &detail);
     }
     if (err == SY_OK) {
         sy_switch_counts counts;

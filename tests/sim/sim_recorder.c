@@ -9,7 +9,7 @@
 
 #define SIM_BROADCAST_MAX 256
 #define STATE_MAGIC       UINT64_C(0x73696d5065657221)
-#define SEND_QUEUE        4 /* messages per channel: small, so that FULL is common */
+#define SEND_QUEUE        4 /* messages per channel: few, so that FULL is common */
 
 enum {
     PHASE_INIT = 1,

@@ -567,6 +567,7 @@ void sim_on_conn_event(sim_net *net, const sim_event *event) {
         return;
     case SIM_EV_TURN:
     case SIM_EV_NAME:
+    case SIM_EV_WORKER:
     case SIM_EV_ACTION:
         break;
     }

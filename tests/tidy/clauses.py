@@ -24,7 +24,7 @@ TEXT_SUFFIXES = common.C_SUFFIXES + common.CXX_SUFFIXES + (
     ".py", ".sh", ".go", ".rs", ".js", ".cmake", ".txt")
 PROFILES = {"all", "tendermint", "cometbft", "plain"}
 KEYWORDS = re.compile(r"\b(MUST NOT|MUST|SHOULD NOT|SHOULD|MAY)\b")
-ANCHOR = r"[A-Z]{2,3}-\d{2,3}"
+ANCHOR = r"[A-Z]{2,4}-\d{2,3}"
 CLAUSE = re.compile(
     r'<a id="(?P<anchor>' + ANCHOR + r')"></a>\*\*(?P<bold>' + ANCHOR + r')\*\* '
     r'\[(?P<profiles>[a-z, ]+)\] (?P<text>.+)\Z', re.S)

@@ -34,6 +34,8 @@ TREE = {
     "docs/spec/a.md": "# A page\n\n" + CLAUSE + "\nSee [above](#a-page).\n",
     "docs/spec/errors.md": "# Codes\n\n" + CODES + "| `BAD` | PEER | [XA-01](a.md#XA-01) |\n",
     "tests/tidy/clauses.allow": "# none\n",
+    "docs/tour.md": "# Tour\n\n<!-- conn/c.c -->\n```c\nstatic int twice(int x) {\n"
+                    "    return 2 * x;\n}\n```\n",
 }
 
 
@@ -144,6 +146,16 @@ PLANTED = [
     ("style.py", "listed function does not exist",
      {"tests/tidy/sizes.allow": "conn/c.c:g 64 one table\n"}, "does not exist"),
 
+    ("snippets.py", "code that is not in the file",
+     {"docs/tour.md": "\n<!-- conn/c.c -->\n```c\nreturn 3;\n```\n"}, "do not stand in conn/c.c"),
+    ("snippets.py", "the right code in the wrong order",
+     {"docs/tour.md": "\n<!-- conn/c.c -->\n```c\n/* SPEC XA-01 */\n```\n"}, "not behind those"),
+    ("snippets.py", "code of no file",
+     {"docs/tour.md": "\n```c\nint x;\n```\n"}, "C that is from no file"),
+    ("snippets.py", "a file that does not exist",
+     {"docs/tour.md": "\n<!-- conn/gone.c -->\n```c\nint x;\n```\n"}, "there is no conn/gone.c"),
+    ("snippets.py", "less than all of a file",
+     {"docs/tour.md": "\n<!-- conn/c.c: all of it -->\n"}, "does not show this line"),
     ("limits.py", "limit without a reason",
      {"conn/limits.h": "#define SY_OTHER_MAX 5\n"}, "SY_OTHER_MAX has no reason"),
     ("limits.py", "page not current",
@@ -234,7 +246,7 @@ class TreeTest(unittest.TestCase):
 
     def test_clean_tree_passes(self):
         folder = self.tree({})
-        for check in ("clauses.py", "includes.py", "style.py", "limits.py"):
+        for check in ("clauses.py", "includes.py", "style.py", "limits.py", "snippets.py"):
             code, out = run(check, folder)
             self.assertEqual(code, 0, f"{check} on the clean tree:\n{out}")
 

@@ -41,6 +41,7 @@ Test(err, rows_are_unique) {
     }
 }
 
+/* SPEC-TEST ER-01 */
 Test(err, values_lie_in_the_hundred_of_their_class) {
     int counts[6] = {0};
     for (size_t i = 0; i < row_count; i++) {

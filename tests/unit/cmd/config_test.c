@@ -142,6 +142,38 @@ Test(config, messages_name_file_line_key_and_limit) {
     }
 }
 
+/* What the parser behind it would answer with an assertion, undefined behaviour or no stack. */
+Test(config, hostile_toml_is_one_error_with_its_line) {
+    static const struct {
+        const char *head;
+        const char *repeated;
+        const char *error;
+    } rows[] = {
+        {"\n[=p2p]\n", "", ":2: "},
+        {"[p\xcc\x8f]\n", "", ":1: "},
+        {"\n\n[a", ".a", ":3: more than 100 dots outside quotes"},
+        {"a", ".a", ":1: more than 100 dots outside quotes"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[8192] = "";
+        size_t len = (size_t)snprintf(text, sizeof text, "%s", rows[i].head);
+        while (rows[i].repeated[0] != '\0' && len < sizeof text - 8) {
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s", rows[i].repeated);
+        }
+        yard_config_fini(&config);
+        yard_config_init(&config, "/home/of/node");
+        read_text(text);
+        cr_assert_eq(config.errors.count, 1, "row %zu", i);
+        cr_expect_not_null(strstr(config.errors.items[0], rows[i].error), "row %zu: %s", i,
+                           config.errors.items[0]);
+    }
+    yard_config_fini(&config);
+    yard_config_init(&config, "/home/of/node");
+    read_text("moniker = \"................................................................"
+              "................................................................\" # don't ...\n");
+    cr_expect_eq(config.errors.count, 0, "dots in quotes");
+}
+
 Test(config, broken_toml_is_one_error_with_its_line) {
     read_text("[p2p]\nladdr = \"x\"\npex = \n");
     cr_assert_eq(config.errors.count, 1);

@@ -320,10 +320,14 @@ typedef struct note_row {
 
 static const note_row note_rows[] = {
     {"[p2p]\npex = false\n", NULL, NULL},
-    {"[p2p]\npex = true\n", "peer exchange is not part of this version", NULL},
+    {"[p2p]\npex = true\n", NULL, NULL},
     {"[p2p]\npex = false\nseeds = \"" ID_A "@a:1\"\n", NULL,
-     ":3: p2p.seeds: no effect: peer exchange is not part of this version"},
-    {"[p2p]\npex = false\nseed_mode = true\n", NULL, ":3: p2p.seed_mode: no effect: "},
+     "p2p.seeds has no effect: there is no peer exchange"},
+    {"[p2p]\npex = true\nseeds = \"" ID_A "@a:1\"\n", NULL, NULL},
+    {"[switchyard]\necho_channels = [0]\n", NULL, "no peer exchange: echo_channels uses its"},
+    {"[p2p]\npex = false\n[switchyard]\necho_channels = [0]\n", NULL, NULL},
+    {"[p2p]\npex = true\n[switchyard]\necho_channels = [0]\n", NULL,
+     "no peer exchange: echo_channels uses its"},
     {"[p2p]\npex = false\nupnp = false\n", NULL, NULL},
     {"[p2p]\npex = false\nupnp = true\n", ":3: p2p.upnp: accepted, no effect: ", NULL},
     {"[p2p]\npex = false\ntest_fuzz = true\n", ":3: p2p.test_fuzz: accepted, no effect: ", NULL},

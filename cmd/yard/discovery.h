@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The address book of a node and its files, and the peer exchange reactor on it. */
+#ifndef YARD_DISCOVERY_H
+#define YARD_DISCOVERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <switchyard/addr_book.h>
+#include <switchyard/log.h>
+#include <switchyard/pex.h>
+#include <switchyard/switch.h>
+
+#include "cmd/yard/node_settings.h"
+
+/* All zero: there is none.  Borrows the configuration and the node until close. */
+typedef struct yard_discovery {
+    const yard_config *config;
+    const yard_node *node;
+    sy_log log;
+    sy_addr_book *book;
+    sy_pex *pex;
+} yard_discovery;
+
+/* Reads the book (a damaged one is set aside) and adds the reactor to a switch that has not
+ * started; does nothing when the node has no peer exchange.  Complains. */
+bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
+                         const yard_node *node, sy_switch *sw, sy_log log, sy_time now);
+
+/* Where we listen: never to be dialed; warns when nobody else could. */
+void yard_discovery_listening(yard_discovery *discovery, const sy_endpoint *bound, sy_time now);
+
+/* After the switch is gone. */
+void yard_discovery_close(yard_discovery *discovery);
+
+#endif

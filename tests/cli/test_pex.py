@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Peer exchange of real processes: a seed, nodes that know only it, the files they leave."""
+import json
+import time
+
+from harness import Node, YardTest
+
+PRIVATE = ("--p2p.addr_book_strict", "false", "--p2p.allow_duplicate_ip", "true")
+
+
+class Pex(YardTest):
+    def seed(self, *flags):
+        home = self.dir / "seed"
+        home.mkdir()
+        return Node(self, home, "--chain-id", "cli-net", "--crawl_period", "1s", *PRIVATE, *flags,
+                    command="seed")
+
+    def wait_peers(self, nodes, count):
+        """Every node has met so many others."""
+        for node in nodes:
+            others = {n.id for n in nodes if n is not node}
+            deadline = time.monotonic() + 30
+            while sum(f"event=peer_added" in line and any(o in line for o in others)
+                      for line in node.log().splitlines()) < count:
+                self.assertLess(time.monotonic(), deadline, node.log())
+                time.sleep(0.05)
+
+    # SPEC-TEST SEED-04
+    def test_nodes_find_each_other_through_a_seed(self):
+        seed = self.seed()
+        nodes = [self.node("--p2p.seeds", seed.full, *PRIVATE, name=f"n{i}") for i in range(4)]
+        self.wait_peers(nodes, 3)
+        seed.wait_log(r"event=peer_added .*direction=out")
+        self.assertEqual(seed.stop(), 0)
+        for node in nodes:
+            self.assertEqual(node.stop(), 0)
+            self.assertNotIn("REACTOR_CAUSE", node.log())
+
+        out, _ = self.run_yard("addrbook", "check", "--home", seed.home)
+        self.assertRegex(out, r"^addresses=4 ")
+        out, _ = self.run_yard("addrbook", "list", "--home", seed.home)
+        for node in nodes:
+            self.assertIn(f"{node.full} ", out)
+        book = json.loads((seed.home / "config" / "addrbook.json").read_text())
+        self.assertEqual(len(book["addrs"]), 4)
+        for entry in book["addrs"]:
+            self.assertEqual(set(entry), {"addr", "src", "buckets", "attempts", "bucket_type",
+                                          "last_attempt", "last_success", "last_ban_time"})
+        out, _ = self.run_yard("addrbook", "export", "--home", seed.home, "--format", "tendermint")
+        old = json.loads(out)
+        self.assertEqual({e["addr"]["id"] for e in old["addrs"]}, {n.id for n in nodes})
+        self.assertNotIn("last_ban_time", old["addrs"][0])
+
+    # SPEC-TEST BOOK-27
+    def test_a_damaged_book_is_set_aside(self):
+        home = self.home()
+        book = home / "config" / "addrbook.json"
+        book.write_text('{"key": "k",\n"addrs": [7]}')
+        node = self.node()
+        node.wait_log(r"event=set_aside .*addrs\[0\] is not an object")
+        self.assertEqual(node.stop(), 0)
+        aside = list((home / "config").glob("addrbook.json.damaged-*"))
+        self.assertEqual(len(aside), 1)
+        self.assertEqual(aside[0].read_text(), '{"key": "k",\n"addrs": [7]}')
+        _, err = self.run_yard("addrbook", "check", "--home", home, "--file", aside[0], status=1)
+        self.assertIn("addrs[0] is not an object", err)
+
+    # SPEC-TEST PEX-22
+    def test_refused_addresses_name_the_option(self):
+        seed = self.seed()
+        self.node("--p2p.seeds", seed.full, "--p2p.allow_duplicate_ip", "true", name="strict")
+        other = self.node("--p2p.allow_duplicate_ip", "true", "--p2p.persistent_peers", seed.full,
+                          *PRIVATE, name="other")
+        strict = self.node("--p2p.seeds", seed.full, "--p2p.allow_duplicate_ip", "true",
+                           name="late")
+        strict.wait_log(r"event=addresses_not_routable .*addr_book_strict = false")
+        self.assertEqual(strict.stop(), 0)
+        self.assertEqual(other.stop(), 0)

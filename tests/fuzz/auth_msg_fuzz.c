@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The decoders of the two handshake messages alone, without keys.  FUZZ_SUITE says which suite, the
+ * first byte which message.  What is accepted is what we would have written, or means the same. */
+#include <string.h>
+
+#include "conn/suite.h"
+#include "tests/fuzz/support/fuzz.h"
+
+static bool ephemeral(const uint8_t *data, size_t len) {
+    uint8_t pub[32];
+    uint8_t again[SY_EPH_MSG_MAX];
+    sy_detail detail = {.text = ""};
+    size_t used = SIZE_MAX;
+    const sy_err err = FUZZ_SUITE.decode_ephemeral(data, len, &used, pub, &detail);
+    fuzz_check_detail(&detail);
+    if (err != SY_OK) {
+        FUZZ_CHECK(err == SY_ERR_EPH_LENGTH || err == SY_ERR_EPH_MALFORMED);
+        FUZZ_CHECK(used == SIZE_MAX);
+        return false;
+    }
+    if (used == 0) {
+        FUZZ_CHECK(len < FUZZ_SUITE.eph_msg_len);
+        return false;
+    }
+    FUZZ_CHECK(used == FUZZ_SUITE.eph_msg_len);
+    FUZZ_SUITE.encode_ephemeral(pub, again);
+    FUZZ_CHECK(memcmp(again, data, used) == 0);
+    return true;
+}
+
+static bool auth(const uint8_t *data, size_t len) {
+    sy_auth_msg msg;
+    sy_auth_msg back;
+    uint8_t again[SY_AUTH_MSG_MAX];
+    sy_detail detail = {.text = ""};
+    const sy_err err = FUZZ_SUITE.decode_auth(data, len, &msg, &detail);
+    fuzz_check_detail(&detail);
+    if (err != SY_OK) {
+        FUZZ_CHECK(err <= SY_ERR_AUTH_MALFORMED && err >= SY_ERR_AUTH_SIG_TYPE);
+        return false;
+    }
+    FUZZ_SUITE.encode_auth(&msg, again);
+    FUZZ_CHECK(again[0] == FUZZ_SUITE.auth_msg_len - 1);
+    FUZZ_CHECK(FUZZ_SUITE.decode_auth(again + 1, again[0], &back, &detail) == SY_OK);
+    FUZZ_CHECK(memcmp(&msg, &back, sizeof msg) == 0);
+    return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    fuzz_in in = fuzz_in_of(data, size);
+    const bool is_auth = fuzz_u8(&in) % 2 == 0;
+    fuzz_count(is_auth ? auth(in.pos, fuzz_left(&in)) : ephemeral(in.pos, fuzz_left(&in)));
+    return 0;
+}

@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The seeds of each target, as functions that give lists of bytes."""
+
+import json
+import os
+
+VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors")
+NO_LIMITS = b"\0\0"  # the two bytes of a world in which no allocation fails
+SEED_MAX = 1500  # longer rows of the vector files add bytes, not cases
+
+
+def load(name):
+    with open(os.path.join(VECTORS, name), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def unhex(value):
+    return bytes.fromhex("".join(value) if isinstance(value, list) else value)
+
+
+def rows(name, *keys):
+    """The hex of all rows under these keys, with the repaired twins."""
+    found = []
+    vectors = load(name)
+    for key in keys:
+        for row in vectors.get(key, []):
+            for member in ("hex", "repaired"):
+                if member in row:
+                    found.append(unhex(row[member]))
+    return [b for b in found if len(b) <= SEED_MAX]
+
+
+def uvarint(value):
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def thin(items, count):
+    """At most count of them, evenly spread, without repeats."""
+    unique = list(dict.fromkeys(items))
+    step = max(1, -(-len(unique) // count))
+    return unique[::step]
+
+
+# ---- base ----
+
+def reader():
+    walks = rows("tendermint/decoder.json", "packets")[:4]
+    walks += rows("cometbft/decoder.json", "packets")
+    fields = bytes.fromhex("0805 1203616263 19 0102030405060708 25 01020304 ffffffff0f00")
+    return [b"\0" + w[1:] for w in thin(walks, 8)] + [
+        b"\0" + fields,
+        b"\x06\0\1\2\3\4\x0b" + fields * 2,
+        b"\1\3" + b"\x80" * 9 + b"\1" + b"\xff" * 10,
+    ]
+
+
+def uvarints():
+    edges = [0, 1, 127, 128, 16383, 16384, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1]
+    odd = ["8000", "808080808080808080" + "00", "ffffffffffffffffff02", "ff" * 10,
+           "ffffffffffffffff7f"]
+    return [uvarint(e) for e in edges] + [bytes.fromhex(o) for o in odd]
+
+
+def text():
+    hexes = [b"", b"00", b"aAfF09", b"0", b"0g", b"c0ffee" * 5]
+    b64 = [b"", b"AA==", b"AAA=", b"AAAA", b"AB==", b"A===", b"AAAA=", b"+/+/", b"AA =",
+           b"AAECAwQF" * 8]
+    ports = [b"0", b"65535", b"65536", b"00000080", b"0000000000000000080", b"+1", b"1 ", b""]
+    words = [b"", b" ", b"  x ", b"node", b"\x7f", b"caf\xc3\xa9"]
+    return ([b"\0" + x for x in hexes] + [b"\1" + x for x in b64] + [b"\2" + x for x in ports] +
+            [b"\3" + x for x in words])
+
+
+def log():
+    times = b"\0" * 8
+    hostile = [b"plain", b'quote" back\\slash = ', b"\n\r\t\0\x1b[31m", bytes(range(128, 256)),
+               b"x" * 200]
+    seeds = [b"\x07\xff\0" + times + h for h in hostile]
+    kinds = b"\x45k=" + b"\7" * 9 + b"\x82" + b"\x80" * 8 + b"\3" + b"\1" * 8
+    seeds.append(b"\0\1\0" + times + b"a")  # room for nothing
+    seeds.append(b"\7\xff\3" + kinds + times + b"all kinds")
+    seeds.append(b"\0\x40\x04" + b"\xf0k=\"abc" + b"\1" + b"\xff" * 8 + b"\2\x80" + b"\0" * 7 +
+                 b"\3" + b"\x7f" * 8 + times + b"text")
+    return seeds
+
+
+# ---- nodeinfo ----
+
+def node_info(name):
+    found = []
+    for row in load(name)["encodings"]:
+        body = unhex(row["hex"])
+        found.append(body[2:] if body[0] & 0x80 else body[1:])
+    for row in rows(name, "decoder"):
+        found.append(row)
+    return [NO_LIMITS + b for b in thin([f for f in found if len(f) <= 400], 40)]
+
+
+def node_key():
+    good = load("tendermint/keys.json")["keys"][0]["file"].encode()
+    other = load("cometbft/keys.json")["keys"][0]["file"].encode()
+    return [
+        good, other, b" " + good + b"\n", good[:-1], good + b"x", b"{}", b"[]", b"null", b"",
+        good.replace(b"PrivKeyEd25519", b"PrivKeySecp256k1"),
+        good.replace(b"uxuA==", b"uxuB=="), good.replace(b"A", b"B", 3),
+        good.replace(b"AAEC", b"\\u0041AEC"), b'{"priv_key":{"type":1,"value":null}}',
+        b'{"priv_key":' * 40, b'{"priv_key":1,' + good[1:],
+        b'{"priv_key":{"type":"tendermint/PrivKeyEd25519","value":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYX'
+        b'GBkaGxwdHh8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="}}',
+    ]
+
+
+# ---- p2p ----
+
+ID = b"56475aa75463474c0285df5dbf2bcab73da65135"
+
+
+def addr():
+    hosts = [b"1.2.3.4:26656", b"[::1]:80", b"[2001:db8::1]:65535", b"seed.example.com:26656",
+             b":0",
+             b"0.0.0.0:0", b"localhost:1", b"1.2.3.4:65536", b"1.2.3.4", b"[::1]", b"::1:80",
+             b"01.2.3.4:1", b"*:1", b"host:http", b"a b:1", b"x" * 64 + b".com:1", b"tcp://h:1",
+             b"[::ffff:1.2.3.4]:5", b"[fe80::1%eth0]:5", b"a..b:1", b"h:1@2"]
+    with_id = [b"\0" + ID + b"@" + h for h in hosts[:6]]
+    with_id += [b"\0" + ID.upper() + b"@1.2.3.4:5", b"\0" + ID[:-1] + b"@1.2.3.4:5", b"\0@h:1",
+                b"\0" + ID + b"@tcp://1.2.3.4:5", b"\0tcp://" + ID + b"@1.2.3.4:5"]
+    lists = [b"\0" + ID + b"@a:1, " + ID + b"@[::1]:2 ,,", b"\1a:1,b:2,c", b"\2:1,:2, ",
+             b"\1" + b"a:1," * 9]
+    return [b"\1" + h for h in hosts] + [b"\2" + h for h in hosts[:8]] + with_id + lists
+
+
+def recognize():
+    starts = ["2120", "21", "220a20", "130f", "132f6d", "160301", "2a0a28", "e3010a28", "8001",
+              "804f0a28",
+              "80500a28", "474554202f", "", "00", "7f0a28", "2920"]
+    return [bytes([mask]) + bytes.fromhex(s) for mask in (7,) for s in starts] + [
+        b"\1\x22\x0a\x20", b"\0\x21", b"\4\x21\x20"]
+
+
+# ---- cmd ----
+
+def config():
+    p2p, own = b"\0[p2p]\n", b"\0[switchyard]\n"
+    return [
+        b"\0", b"\0moniker = \"m\"\nlog_level = \"main:info,*:error\"\n", b"\0a = 1\n[b]\nc = 2\n",
+        p2p + b"laddr = \"tcp://127.0.0.1:0\"\n",
+        p2p + b"persistent_peers = \"" + ID + b"@1.2.3.4:5," + ID + b"@h:6\"\n",
+        p2p + b"max_num_peers = 50\nflush_throttle_timeout = 100\n",
+        p2p + b"flush_throttle_timeout = \"10ms\"\n", p2p + b"dial_timeout = 3\n",
+        p2p + b"handshake_timeout = \"1m30.5s\"\ndial_timeout = 3000000000\n",
+        p2p + b"send_rate = -1\n", p2p + b"pex = 1\n", p2p + b"laddr = 5\nnot_a_key = true\n",
+        p2p + b"[p2p.test_fuzz_config]\nmode = 0\n[p2p.libp2p.x]\ny = [1, 2]\n",
+        p2p + b"laddr = \"\\u0000\\u007f\"\n",
+        own + b"chain_id = \"c\"\nprofiles = [\"tendermint\", \"cometbft\"]\n",
+        own + b"echo_channels = [32, 0x80]\n",
+        own + b"profiles = [\"plain\"]\nprofiles = []\n", own + b"echo_channels = [1, 1]\n",
+        own + b"profiles = [1]\n",
+        own + b"chain_id = 1979-05-27T07:32:00Z\n", b"\0[[p2p]]\nx = 1.5\n", b"\0[p2p\n",
+        b"\0x = \"\\", b"\0\xff\xfe",
+    ] + [bytes([1, key]) + text for key in range(0, 60, 3)
+         for text in (b"true", b"12", b"1h2m3.5s", b"[1, 2]", b"[\"plain\"]")][::3]
+
+
+# ---- conn ----
+
+def packets(name, vectors):
+    found = rows(vectors, "packets") + rows(name, "packets")
+    short = thin([f for f in found if len(f) <= 64], 60)
+    return [b"\0" + f for f in short] + [b"\0" + b"".join(short[:12])]
+
+
+def op_packet(index, eof, length):
+    """The operation of an honest packet; index into the ids of mux_rig_packet."""
+    return bytes([0x40 + index + (8 if eof else 0)]) + length.to_bytes(2, "big")
+
+
+def op_queue(channel, length):
+    return bytes([0xC8 + (channel - 0xC8) % 7]) + length.to_bytes(2, "big")
+
+
+MUX_FEED, MUX_SEND = b"\xb1\xff\xff", b"\xe1\xff\xff"
+
+
+def mux(vectors):
+    raws = [b"".join(bytes([len(r) - 1]) + r for r in rows(vectors, "packets") if len(r) <= 64)]
+    for row in thin([r for r in rows(vectors, "packets") if len(r) <= 64], 16):
+        raws.append(bytes([len(row) - 1]) + row)
+    long_message = b"".join(op_packet(2, i == 5, 1000) for i in range(6))
+    pings = b"\xa3\xff" * 6
+    bodies = raws + [
+        long_message, long_message.replace(b"\x42", b"\x42\x03\xe8\xb1\x01\x00\x43", 2),
+        op_packet(2, False, 1000) + op_packet(1, True, 7) + op_packet(2, True, 0),
+        op_packet(1, False, 1024) * 6, op_packet(5, False, 1024) * 4, op_packet(0, True, 101),
+        op_packet(6, True, 1), op_packet(1, True, 1025), op_packet(1, True, 1) * 40,
+        pings, pings[:4] + b"\xf5\x90" + pings, b"\xa1\xa0" + MUX_FEED + MUX_SEND,
+        op_queue(1, 3000) + op_queue(0, 10) + op_queue(3, 100) + MUX_SEND,
+        (op_queue(4, 2000) + b"\xe0\x40") * 4 + b"\xff" + MUX_SEND,
+        op_queue(2, 60000) + b"\xe1\x10\x00" * 3 + op_queue(3, 9) + MUX_SEND,
+        op_queue(0, 1) * 5 + b"\xff",
+        b"\xf5\xe0\xf6" + MUX_SEND + b"\xf5\xe0\xf6", b"\xf8" + MUX_SEND + b"\xf5\xd8\xf6",
+        (op_packet(2, False, 700) + b"\xb1\x01\x40") * 6 + op_packet(2, True, 1),
+        b"\xfa\1" + op_packet(1, False, 900) + MUX_FEED + op_packet(1, True, 9),
+    ]
+    seeds = [b"\0" + NO_LIMITS + b for b in bodies]
+    few = op_packet(2, False, 700) + b"\xb1\x01\x00" + op_packet(2, True, 700) + op_queue(4, 1500)
+    seeds += [bytes([flags]) + NO_LIMITS + few for flags in (1, 2, 3, 4, 5, 0x10, 0x20, 0x30, 0x40)]
+    seeds.append(b"\x10" + NO_LIMITS + (op_packet(2, False, 700) + b"\xb1\x01\x40") * 6)
+    return seeds + [b"\x10\2\0" + few, b"\0\x82\0" + few, b"\0\0\x20" + few, b"\x10\0\x0c" + few]
+
+
+SUITES = {"secretbox": "tendermint", "cometbft": "cometbft"}
+FEED_ALL, SEND = b"\xf8\xff\xff", b"\xff"
+
+
+def frame(data):
+    """The script operation of a frame with this data."""
+    return bytes([len(data) - 1]) + data
+
+
+def sides(suite):
+    """The sides of the vector files, the one with the lower ephemeral key first."""
+    found = load(SUITES[suite] + "/secret-connection.json")["sides"]
+    return sorted(found, key=lambda side: not side["is_lower"])
+
+
+def auth_rows(suite):
+    return rows(SUITES[suite] + "/decoder.json", "auth")
+
+
+def auth_msg(suite):
+    bodies = [unhex(side["auth_message"]) for side in sides(suite)] + auth_rows(suite)
+    keys = [unhex(side["ephemeral_message"]) for side in sides(suite)] + eph_rows(suite)
+    return thin([b"\0" + b[1:] for b in bodies], 30) + thin([b"\1" + k for k in keys], 15)
+
+
+def eph_rows(suite):
+    found = rows(SUITES[suite] + "/decoder.json", "ephemeral")
+    head = unhex(sides(suite)[0]["ephemeral_message"])[:-32]
+    points = [row["point"] for row in load("low-order.json").get("points", []) if "point" in row]
+    return found + [head + unhex(p) for p in points]
+
+
+def sc_eph(suite):
+    head = unhex(sides(suite)[0]["ephemeral_message"])[:-32]
+    keys = [unhex(side["ephemeral_message"]) for side in sides(suite)] + eph_rows(suite)
+    keys += [head + key for key in (bytes(32), b"\1" + bytes(31), b"\xff" * 32,
+                                    b"\x09" + bytes(31))]
+    seeds = [b"\0" + NO_LIMITS + b"\x7f" + k for k in thin(keys, 24)]
+    seeds.append(b"\1" + NO_LIMITS + b"\0" + keys[0])
+    seeds.append(b"\1" + NO_LIMITS + b"\xff" + keys[0] + bytes(1044))
+    seeds.append(b"\1\2\0\xff" + keys[0])
+    seeds.append(b"\1\0\7\xff" + keys[0])
+    return seeds
+
+
+def sc_auth(suite):
+    lower, higher = (unhex(side["auth_message"]) for side in sides(suite))
+    good = b"\0" + NO_LIMITS + b"\xef"
+    proofs = [row for row in thin(auth_rows(suite), 30) if len(row) <= 224]
+    seeds = [b"\0" + NO_LIMITS + frame(row) for row in proofs]
+    return seeds + [
+        *(b"\0" + NO_LIMITS + frame(higher[:n]) + frame(higher[n:] + b"tail") + SEND + frame(b"end")
+          for n in (1, 40, len(higher) - 1)),
+        good, b"\1" + NO_LIMITS + frame(lower), b"\0" + NO_LIMITS + frame(higher),
+        good + SEND + frame(b"more"), good + FEED_ALL + frame(b"x") + FEED_ALL + SEND,
+        b"\0" + NO_LIMITS + SEND + frame(higher + b"in the same frame") + frame(b"y"),
+        b"\0" + NO_LIMITS + frame(higher[:1]) + frame(higher[1:60]) + frame(higher[60:]),
+        b"\0" + NO_LIMITS + SEND + frame(higher + b"z") + b"\xf0\x30" * 40 + frame(b"w"),
+        good + b"\xe0\x10\x00", good + b"\xe6" * 17, b"\0" + NO_LIMITS + b"\xe6" + frame(higher),
+        good + b"\xe1\0\0\4\1\0" + bytes(8), good + b"\xe1\0\0\4\0\x55" + b"datadata",
+        good + b"\xe5\0\0", good + frame(b"q") + b"\xe2\0\x90\3", good + b"\xe4\0\x20",
+        b"\0" + NO_LIMITS + b"\xe0\4\0\xff\7" + b"a" * 32,
+        b"\0\4\0\xef", b"\0\0\x18\xef" + frame(b"more"),
+    ]
+
+
+def frames(suite):
+    return [
+        b"\0" + frame(b"a"), b"\0" + frame(b"a") + frame(b"bc") + b"\xe0\x0f\xff",
+        b"\0" + b"\xe6" * 17, b"\0" + (b"\xe6" * 16 + frame(b"a")) * 2,
+        b"\0" + b"\xe1\0\0\4\1\0" + bytes(8), b"\0" + b"\xe1\0\0\4\0\x77" + b"datadata",
+        b"\0" + b"\xe1\xff\xff\xff\xff\0", b"\0" + frame(b"a") * 9 + b"\xe2\x20\0\1",
+        b"\0" + frame(b"a") + b"\xe5\0\0", b"\0" + frame(b"a") + b"\xe3\0\4abcd" + b"\xe4\0\2",
+        b"\x08" + b"\xff" * 7 + b"\xfe" + frame(b"a") * 3,
+        b"\x08" + b"\xfe" + b"\xff" * 7 + frame(b"a") * 3,
+        b"\x08" + b"\xff" * 8 + frame(b"a"), b"\x18" + b"\xff" * 24 + frame(b"a") * 2,
+    ]
+
+
+def node_info_of(suite, number):
+    """The NodeInfo, with its length, that the side of the vector files would send to our peer."""
+    node_id = sides(suite)[number]["id"].encode()
+    if suite == "cometbft":
+        fields = [b"\x0a\4\x08\x08\x10\x0b", b"\x12", b"\x1a", b"\x22\4fuzz", b"\x2a\3v.1",
+                  b"\x32\6\0\x20\x7f\x80\xff\x40", b"\x3a\1m", b"\x42\0"]
+        fields[1] += bytes([40]) + node_id
+        fields[2] += bytes([13]) + b"1.2.3.4:26656"
+    else:
+        fields = [b"\x0a\x28" + node_id, b"\x12\x0d1.2.3.4:26656", b"\x1a\4fuzz", b"\x22\x060.22.8",
+                  b"\x2a\6\0\x20\x7f\x80\xff\x40", b"\x32\1m"]
+    body = b"".join(fields)
+    return uvarint(len(body)) + body
+
+
+def session(profile):
+    suite = {"tendermint": "secretbox", "cometbft": "cometbft", "plain": "secretbox"}[profile]
+    vectors = SUITES[suite] + "/decoder.json"
+    info = node_info_of(suite, 1)
+    packets_ = [r for r in rows(vectors, "packets") if 0 < len(r) <= 60]
+    feed_some, late = b"\xf5\4\x20", b"\xfe"
+    hello = frame(info)
+    several = b"".join(frame(p) for p in packets_[:3])
+    bodies = [hello, hello + several, frame(info + b"".join(packets_[:3])),
+              frame(info[:30]) + FEED_ALL + frame(info[30:]),
+              b"\xf9" + hello + b"\xf7\xff\xff\xf9\xfc\1\2\0\xf9",
+              hello + feed_some + b"\xfa\xe0\xfb\xe4\xf9" + several, hello + b"\xe2\0\x20\1",
+              frame(b"\xff\xff\xff\xff\x0f"), frame(b"\x80\0"), frame(b"\0"),
+              hello + b"\xe0\x08\0" + b"\xff" * 30]
+    bodies += [hello + frame(p) for p in thin(packets_, 12)]
+    for row in thin(rows(SUITES[suite] + "/node-info.json", "decoder"), 14):
+        if len(row) < 200:
+            bodies.append(frame(uvarint(len(row)) + row))
+    for size in (100, 101):  # the capacity of channel 0
+        head = b"\x10\1\x1a" + bytes([size])
+        amino, proto = b"\xb0\x5b\x4f\x2c" + head, b"\x1a" + bytes([len(head) + size]) + head
+        packet = amino if suite == "secretbox" else proto
+        bodies.append(hello + frame(bytes([len(packet) + size]) + packet + b"c" * size))
+    seeds = [b"\0" + NO_LIMITS + b for b in bodies]
+    seeds += [bytes([flags]) + NO_LIMITS + hello + several + late
+              for flags in (1, 2, 3, 16, 17, 19)]
+    seeds += [b"\4" + NO_LIMITS + frame(node_info_of(suite, 0)) + several]
+    seeds += [b"\0" + bytes([fail, limit]) + hello + several
+              for fail, limit in ((1, 0), (3, 0), (6, 0), (0x84, 0), (0, 8), (0, 30))]
+    if profile == "plain":
+        seeds += [b"\0" + NO_LIMITS + frame(unhex(start))
+                  for start in ("2120" + "11" * 32, "220a20" + "22" * 32)]
+    else:
+        seeds += [b"\x08" + NO_LIMITS + b"\xef" + hello, b"\x08" + NO_LIMITS + hello,
+                  b"\0" + NO_LIMITS + b"\xe2\0\0\0" + hello,
+                  b"\0" + NO_LIMITS + b"\xe4\4\x14" + hello]
+    return seeds
+
+
+def two_peers():
+    seeds = []
+    go, queue_a, queue_b = b"\xff", b"\x80\1\4\0", b"\x81\2\x03\xe8"
+    for profile in (0, 1, 2):
+        head = bytes([profile, 0]) + NO_LIMITS
+        open_ = go * 3
+        seeds += [
+            head + open_, head + open_ + queue_a + queue_b + go,
+            head + b"\x60\x61\0\5\1\x10\x30\xff\xff\x31\xff\xff" * 3 + queue_a + b"\x60" +
+            b"\0\x40" * 8,
+            head + open_ + queue_a + b"\x60\xc0\0\x50\3" + go, head + b"\x60\xc0\0\5\7" + go * 2,
+            head + b"\x60\x61\x31\xff\xff\x61\xc1\0\x30\0" + go,
+            *(head + open_ + queue_a + b"\x60" + spoilt + go
+              for spoilt in (b"\xc8\0\x10", b"\xcc\0\x10", b"\xd0\0\0", b"\xdf" + b"abcdefgh")),
+            head + open_ + b"\x80\x84\x20\0" * 4 + go,
+            head + open_ + b"\xe0\xe0" + b"\x60\x61" + b"\xe2\xe0" + go,
+            head + open_ + b"\xe8\2" + queue_a + go,
+        ]
+        for flags in (1, 2, 3):
+            seeds.append(bytes([profile, flags]) + NO_LIMITS + open_ + (queue_a + queue_b) * 3)
+        seeds += [bytes([profile, 1, 5, 0]) + open_, bytes([profile, 0, 0, 60]) + open_ + queue_a]
+    return seeds
+
+
+def of_suites(make):
+    return {f"{make.__name__}_{suite}": lambda suite=suite: make(suite) for suite in SUITES}
+
+
+TARGETS = {
+    "reader": reader,
+    "uvarint": uvarints,
+    "text": text,
+    "log": log,
+    "node_info_amino": lambda: node_info("tendermint/node-info.json"),
+    "node_info_proto": lambda: node_info("cometbft/node-info.json"),
+    "node_key": node_key,
+    "addr": addr,
+    "config": config,
+    "recognize": recognize,
+    "packet_amino": lambda: packets("tendermint/decoder.json", "tendermint/packets.json"),
+    "session_tendermint": lambda: session("tendermint"),
+    "session_cometbft": lambda: session("cometbft"),
+    "session_plain": lambda: session("plain"),
+    "two_peers": two_peers,
+    "mux_amino": lambda: mux("tendermint/decoder.json"),
+    "mux_proto": lambda: mux("cometbft/decoder.json"),
+    "packet_proto": lambda: packets("cometbft/decoder.json", "cometbft/packets.json"),
+}
+for maker in (auth_msg, sc_eph, sc_auth, frames):
+    TARGETS.update(of_suites(maker))
