@@ -318,7 +318,8 @@ sy_err sy_gate_decode(sy_gate *gate, const char *text, size_t len, sy_detail *de
     json_error_t error;
     json_t *root = json_loadb(len == 0 ? "" : text, len, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
-        sy_detail_set(detail, "line %d: %s", error.line, error.text);
+        sy_detail_set(detail, "line %d: ", error.line);
+        sy_detail_quote(detail, error.text, strlen(error.text));
         return SY_ERR_INVALID;
     }
     const json_t *list = json_object_get(root, "bans");

@@ -192,6 +192,7 @@ Test(bans, faulty_texts_change_nothing) {
         "{\"bans\":[{\"rule\":\"1.2.3.4\",\"until\":9223372037}]}",
         "{\"bans\":[{\"rule\":\"1.2.3.4\",\"rule\":\"1.2.3.4\"}]}",
         "{\"bans\":[]} x",
+        "{\"\x1b[31m\n",
     };
     sy_gate gate;
     sy_gate_init(&gate, sy_mem_libc());
@@ -202,6 +203,7 @@ Test(bans, faulty_texts_change_nothing) {
         cr_expect_eq(sy_gate_decode(&gate, texts[i], strlen(texts[i]), &detail, at(60)),
                      SY_ERR_INVALID, "%s", texts[i]);
         cr_assert_eq(gate.ban_count, 1, "%s", texts[i]);
+        cr_expect_eq(strcspn(detail.text, "\x1b\n"), strlen(detail.text), "row %zu", i);
         cr_expect_str_eq(gate.bans[0].reason, "stays");
     }
     sy_detail detail;
