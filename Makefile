@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
-.PHONY: deps build-deps build demo check interop bench install package symbols conformance
+.PHONY: deps build-deps build demo check interop interop-long bench bench-seed install package
+.PHONY: symbols conformance
 .PHONY: conformance-matrix mutants clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -13,10 +14,12 @@ help:
 	@echo "make demo     a network of four nodes before your eyes"
 	@echo "make check    every test layer, with sanitizers"
 	@echo "make interop  only the tests against real peers (needs Go 1.23)"
+	@echo "make interop-long  ten minutes of peer exchange with real peers"
 	@echo "make install  library, headers, programs and manual into PREFIX ($(PREFIX)), below DESTDIR"
 	@echo "make package  the Debian packages, in build/package/"
 	@echo "make symbols  writes the list of exported symbols anew"
 	@echo "make bench    us and the peers side by side (QUICK=1: the main rows, under 10 minutes)"
+	@echo "make bench-seed  our seed beside a CometBFT node in seed mode (11 minutes)"
 	@echo "make conformance  only yardspec against our own node"
 	@echo "make conformance-matrix  released versions (needs Go)"
 	@echo "make mutants  does yardspec see deliberate faults?"
@@ -45,6 +48,9 @@ check:
 interop: build
 	@python3 tests/interop/run.py
 
+interop-long: build
+	@python3 tests/interop/run.py pexlong
+
 install: build-deps
 	@cmake --preset release -B "$(RELEASE)" >/dev/null
 	@cmake --build "$(RELEASE)" -j $(JOBS)
@@ -60,6 +66,9 @@ symbols:
 
 bench: build
 	@python3 tests/bench/run.py $(if $(filter 1,$(QUICK)),--quick)
+
+bench-seed: build
+	@python3 tests/bench/seed.py
 
 conformance: build
 	@python3 tests/conformance/run.py
