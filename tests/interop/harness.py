@@ -330,6 +330,10 @@ class Node(Process):
         doc["chain_id"] = network
         genesis.write_text(json.dumps(doc, indent=2))
 
+    def log_text(self):
+        """A complete node logs to standard output."""
+        return super().log_text() + self.out_path.read_text(errors="replace")
+
     @property
     def book_path(self):
         return self.home / "config" / "addrbook.json"

@@ -2,7 +2,7 @@
 """What the tests of peer exchange share: our seed, a network of validators, and readers of logs.
 
 The complete nodes log every message of their PEX reactor ("Received message", "Error", ...) when
-started with PEX_DEBUG, each line with its time; from_go_log() takes these apart.
+started with PEX_DEBUG, each line with its time.
 """
 
 import datetime
@@ -86,12 +86,10 @@ def log_time(line):
 
 
 def request_times(node, sender_id):
-    """When a complete node (with PEX_DEBUG) received requests of this peer."""
-    times = []
-    for line in node.log_text().splitlines():
-        if "Received message" in line and sender_id in line and "PexRequest" in line:
-            times.append(log_time(line))
-    return times
+    """When a complete node of CometBFT (with PEX_DEBUG) received requests of this peer.  A request
+    is the message without anything in it."""
+    pattern = re.compile(r"Received message .*%s .*chId=0 msg=\s*$" % sender_id)
+    return [log_time(line) for line in node.log_text().splitlines() if pattern.search(line)]
 
 
 def complaints(process, pattern):

@@ -3,10 +3,10 @@
 
 One seed of ours, on one port for both wires, is the only seed of four CometBFT v0.38 validators, of
 p2p stacks of CometBFT v0.40 and v1.0, of two stacks and a complete node of Tendermint v0.22.8, and
-of one of us that speaks both wires.  A second one of us has a complete CometBFT node in seed mode as
-its only seed.  Once all have met, nobody may lose a connection to us, nobody may hold anything
-against us nor we against them, every validator makes blocks, and our requests, by the validators'
-clock, keep their distance.  SY_LONG_S (seconds, default 600) shortens the run for work on the test.
+of one of us on each wire.  A third one of us has a complete CometBFT node in seed mode as its only
+seed.  Once all have met, nobody may lose a connection to us, nobody may hold anything against us nor
+we against them, every validator makes blocks, and our requests, by the validators' clock, keep their
+distance.  SY_LONG_S (seconds, default 600) shortens the run for work on the test.
 """
 
 import os
@@ -51,55 +51,54 @@ class PexLongTest(SubjectTest):
         comets = [self.stack(s, s, seed) for s in ("cometbft-v0.40", "cometbft-v1.0")]
         tms = [self.stack("tendermint-0.22", "tendermint", seed) for _ in range(2)]
         tm_node = self.node("tendermint-0.22", seeds=[seed.full_addr]).wait_ready()
-        both = self.yard("yard-both", ("cometbft", "tendermint"), seed)
-        other = self.yard("yard-other", ("cometbft",), go_seed)
-        yards = [both, other]
-        go = net.nodes + [go_seed, tm_node] + comets + tms
+        ours = [self.yard("yard-cometbft", ("cometbft", "tendermint"), seed),
+                self.yard("yard-other", ("cometbft",), go_seed),
+                self.yard("yard-tendermint", ("tendermint",), seed)]
+        wires = [(net.nodes, comets, ours[:2]), ([tm_node], tms, ours[2:])]
+        theirs = net.nodes + [go_seed, tm_node] + comets + tms
 
         net.wait_full_mesh(MEET)
-        for peer in comets + tms:
-            peer.wait("peer_added", MEET, id=both.id)
-        for node in net.nodes + [tm_node]:
-            wait_until("%s lists yard-both" % node.name, lambda: both.id in node.peer_ids(), MEET)
-        for node in net.nodes:
-            wait_until("%s lists yard-other" % node.name, lambda: other.id in node.peer_ids(), MEET)
+        for nodes, stacks, yards in wires:
+            for yard in yards:
+                for peer in stacks:
+                    peer.wait("peer_added", MEET, id=yard.id)
+                for node in nodes:
+                    wait_until("%s lists %s" % (node.name, yard.name),
+                               lambda: yard.id in node.peer_ids(), MEET)
+        lasting = [p.id for nodes, stacks, _ in wires for p in nodes + stacks]
 
-        kept = {y.id: len(self.removals(y, self.lasting(net, comets, tms, tm_node)))
-                for y in yards}
+        kept = {y.id: len(self.removals(y, lasting)) for y in ours}
         since = [p.mark() for p in comets + tms]
         heights = [n.height() for n in net.nodes]
         started = time.monotonic()
         while time.monotonic() - started < HOLD:
             time.sleep(min(5, HOLD))
-            for thing in go + yards + [seed]:
+            for thing in theirs + ours + [seed]:
                 self.assertTrue(thing.alive(), "%s ended" % thing.name)
             self.assertTrue(net.is_full_mesh())
-            for node in net.nodes:
-                self.assertLessEqual({y.id for y in yards}, node.peer_ids(), node.name)
+            for nodes, _, yards in wires:
+                for node in nodes:
+                    self.assertLessEqual({y.id for y in yards}, node.peer_ids(), node.name)
 
-        for y in yards:
-            gone = self.removals(y, self.lasting(net, comets, tms, tm_node))[kept[y.id]:]
-            self.assertEqual(gone, [], "%s lost peers" % y.name)
+        for yard in ours:
+            gone = self.removals(yard, lasting)[kept[yard.id]:]
+            self.assertEqual(gone, [], "%s lost peers" % yard.name)
         for peer, mark in zip(comets + tms, since):
-            for y in yards:
-                self.assertEqual(peer.find("peer_removed", mark, id=y.id), [], peer.name)
-        for thing in yards + [seed]:
+            for yard in ours:
+                self.assertEqual(peer.find("peer_removed", mark, id=yard.id), [], peer.name)
+        for thing in ours + [seed]:
             self.assertEqual(complaints(thing, OUR_COMPLAINT), [], thing.name)
-        for thing in go:
+        for thing in theirs:
             self.assertEqual(complaints(thing, GO_COMPLAINT), [], thing.name)
         self.assertEqual(seed.profiles_served(), {"tendermint", "cometbft"})
         blocks = [n.height() - h for n, h in zip(net.nodes, heights)]
         self.assertGreater(min(blocks), HOLD / 10)
-        requests, least = self.check_requests(net, yards + [seed])
+        requests, least = self.check_requests(net, ours + [seed])
         served = len(re.findall("seed: answered", seed.log_text()))
         visits = len(re.findall("detail=\"?peer exchange done", seed.log_text()))
         print("%.0f s: %d-%d blocks; our requests to the validators: %d, least distance %.1f s; "
               "the seed answered %d visitors and made %d visits"
               % (HOLD, min(blocks), max(blocks), requests, least, served, visits))
-
-    def lasting(self, net, comets, tms, tm_node):
-        """Whom we keep: all but the seeds."""
-        return sorted(net.ids) + [p.id for p in comets + tms] + [tm_node.id]
 
     def check_requests(self, net, ours):
         """By the clocks of the validators: (how many requests of ours, the least distance)."""
