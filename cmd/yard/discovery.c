@@ -7,6 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <sodium.h>
 
 #include "cmd/yard/files.h"
@@ -20,6 +24,14 @@ static void say(const yard_discovery *d, sy_log_level level, const char *event, 
 
 /* ---- Files -------------------------------------------------------------------------------------
  */
+
+/* Reading and writing a book takes many times its size for a moment.  The C library would keep that
+ * for ever, and a seed does little else that needs memory. */
+static void give_memory_back(void) {
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+}
 
 /* The file moves to a name with the time in it, so that nothing of it is lost. */
 static bool set_aside(const yard_discovery *d, const char *path, const char *why, sy_time now) {
@@ -107,6 +119,7 @@ static void on_save(void *user, sy_time now) {
     if (sy_addr_book_write_notes(d->book, &text, &len) == SY_OK) {
         write_text(d, d->node->notes_path, text, len, now);
     }
+    give_memory_back();
 }
 
 /* ---- The reactor -------------------------------------------------------------------------------
@@ -179,6 +192,7 @@ bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
         if (!read_book(discovery, now) || !read_notes(discovery, now)) {
             return false;
         }
+        give_memory_back();
         err = make_pex(discovery);
     }
     if (err == SY_OK) {
