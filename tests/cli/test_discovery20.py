@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Twenty nodes that know one seed: they reach their outbound targets, the seed keeps its limits, all
-outlive it, and one that starts again without it begins with its anchors."""
+"""Twenty nodes that know one seed: they reach their outbound targets, the seed keeps its limits,
+all outlive it, and one that starts again without it begins with its anchors."""
 import json
 import os
 import re
@@ -88,8 +88,8 @@ class Discovery20(YardTest):
         return have
 
     def start(self, name, seed, **kw):
-        return self.node("--p2p.seeds", seed.full, "--p2p.max_num_outbound_peers", TARGET, *PRIVATE,
-                         name=name, **kw)
+        return self.node("--p2p.seeds", seed.full, "--p2p.max_num_outbound_peers", TARGET,
+                         *PRIVATE, name=name, **kw)
 
     def wait_targets(self, nodes, seed, seconds):
         deadline = time.monotonic() + seconds

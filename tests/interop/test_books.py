@@ -78,7 +78,7 @@ class BooksTest(SubjectTest):
                             extra=["--pex"]) for _ in range(2)]
         node = self.node("cometbft-v0.38", pex=True, persistent=[o.full_addr for o in others])
         node.wait_ready()
-        wait_until("the node lists them", lambda: {o.id for o in others} <= node.peer_ids(), 20, 0.2)
+        wait_until("the node lists them", lambda: {o.id for o in others} <= node.peer_ids(), 20)
         node.stop()
         have = addresses(node.book_path)
         self.assertLessEqual({o.full_addr for o in others}, have)

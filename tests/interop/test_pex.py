@@ -119,8 +119,8 @@ class PexTest(SubjectTest):
         seed = self.peer("tendermint-0.22", name="go-seed", extra=["--pex", "--seed-mode"])
         yard = self.yard(profiles=["tendermint"], extra=["--p2p.seeds", seed.full_addr])
         for visit in (1, 2):
-            wait_until("visit %d" % visit, lambda: len(seed.find("peer_added", id=yard.id)) >= visit,
-                       60, 0.2)
+            wait_until("visit %d" % visit,
+                       lambda: len(seed.find("peer_added", id=yard.id)) >= visit, 60, 0.2)
         self.assertTrue(yard.alive())
 
     def test_validators_form_a_full_mesh(self):

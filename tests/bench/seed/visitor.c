@@ -177,11 +177,18 @@ static void on_next(struct ev_loop *loop, ev_timer *watcher, int revents) {
     }
 }
 
+/* 1 ms to a day; 0: no such number. */
+static long interval_of(const char *text) {
+    char *end;
+    const long value = strtol(text, &end, 10);
+    return *end != '\0' || value < 1 || value > 86400000 ? 0 : value;
+}
+
 int main(int argc, char **argv) {
     visitor v = {0};
     sy_detail detail;
     sy_detail_clear(&detail);
-    if (argc != 4 || atoi(argv[3]) <= 0) {
+    if (argc != 4 || interval_of(argv[3]) == 0) {
         (void)fprintf(stderr, "usage: visitor NETWORK ID@HOST:PORT INTERVAL_MS\n");
         return 2;
     }
@@ -191,7 +198,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     v.loop = ev_default_loop(0);
-    const double interval = atoi(argv[3]) / 1000.0;
+    const double interval = (double)interval_of(argv[3]) / 1000.0;
     ev_timer_init(&v.next, on_next, 0.0, interval);
     ev_timer_init(&v.over, on_over, VISIT_S, 0.0);
     v.next.data = &v;
