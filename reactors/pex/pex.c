@@ -269,6 +269,7 @@ static void learn_inbound(sy_pex *pex, const sy_peer *peer, const pex_peer *entr
         }
         pex->useful |= verdict <= SY_ADDR_MOVED;
         if (pex_is_short(pex)) { /* SPEC PEX-23: it is a peer already, but it may know others */
+            pex->short_pause = PEX_SHORT_PAUSE;
             pex_ensure_soon(pex, 2 * SY_SEC, now);
         }
     }
@@ -376,6 +377,9 @@ static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_
         }
     }
     unlink_peer(pex, entry);
+    if (entry->counts) {
+        pex->short_pause = PEX_SHORT_PAUSE;
+    }
     if (entry->counts && sy_time_since(now, sy_peer_since(peer)) < STAY_MIN) {
         pex_let_rest(pex, &entry->remote.id, now);
     }
@@ -447,6 +451,7 @@ static sy_err on_start(void *reactor, sy_switch *sw, const sy_channel *channels,
     const sy_addr_source *source = &pex->config.source;
     pex->saved_changes = source->ops->changes(source->source);
     pex->ensure_at = now;
+    pex->short_pause = PEX_SHORT_PAUSE;
     pex->save_at = sy_time_after(now, pex->config.save_period);
     pex->seeds_at = now;
     pex->alone_at = now;

@@ -98,7 +98,9 @@ class Discovery20(YardTest):
             if min(counts) >= TARGET:
                 return
             if time.monotonic() > deadline:
-                self.fail(f"outbound peers after {seconds} s: {counts}")
+                late = nodes[counts.index(min(counts))]
+                self.fail(f"outbound peers after {seconds} s: {counts}; {late.home.name}:\n"
+                          f"{late.log()}")
             time.sleep(0.2)
 
     # SPEC-TEST PEX-23 PEX-28

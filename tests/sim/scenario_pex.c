@@ -336,6 +336,35 @@ static void newcomers_are_asked(uint64_t seed) {
     finder_fini(&third);
 }
 
+/* SPEC-TEST PEX-23: who had nothing to tell is asked again within seconds while a node is short of
+ * peers, and still no sooner than PEX-12 allows. */
+static void the_short_of_peers_ask_again(uint64_t seed) {
+    sim_options options;
+    sim_options_default(&options, seed);
+    sim_net *net = sim_net_new(&options);
+    static finder f;
+    static finder caller;
+    static finder third;
+    finder_init(&f, net, "f", 1);
+    finder_init(&caller, net, "caller", 0);
+    finder_init(&third, net, "third", 0);
+    sim_start(f.node);
+    sim_start(caller.node);
+    sim_start(third.node);
+    sim_run_for(net, 40 * SY_SEC); /* the pause of f has grown to its most */
+    sim_dial(caller.node, f.node, SY_DIAL_PERSISTENT);
+    sim_run_for(net, 3 * SY_SEC);
+    sim_expect(counts_of(&f).answers_in > 0);
+    sim_dial(third.node, caller.node, SY_DIAL_PERSISTENT);
+    sim_run_for(net, 20 * SY_SEC);
+    sim_expect(sim_has_peer(f.node, third.node));
+    sim_expect_eq(counts_of(&caller).requests_early, 0);
+    sim_net_del(net);
+    finder_fini(&f);
+    finder_fini(&caller);
+    finder_fini(&third);
+}
+
 /* ---- Puppets -----------------------------------------------------------------------------------
  */
 
@@ -656,6 +685,7 @@ static const sim_scenario scenarios[] = {
     {"restart_uses_anchors", restart_uses_anchors, 3},
     {"outbound_peers_are_diverse", outbound_peers_are_diverse, 4},
     {"newcomers_are_asked", newcomers_are_asked, 4},
+    {"the_short_of_peers_ask_again", the_short_of_peers_ask_again, 6},
     {"rules_are_kept", rules_are_kept, 2},
     {"requests_keep_their_distance", requests_keep_their_distance, 2},
     {"seed_answers_once", seed_answers_once, 3},
