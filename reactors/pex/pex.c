@@ -185,6 +185,8 @@ static void on_list(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
         return;
     }
     entry->awaiting = false;
+    /* SPEC PEX-12: it had our request before this at the latest, however long it stalled. */
+    entry->may_ask_at = sy_time_after(now, pex->config.request_gap + pex_jitter(pex, ASK_JITTER));
     pex->counts.answers_in++;
     take_list(pex, peer, entry, now);
     /* SPEC PEX-31 SEED-06: what we came for. */
