@@ -130,6 +130,11 @@ typedef struct sy_settings {
     /* Memory. */
     size_t memory_max;      /* whole switch; default 4 GiB */
     size_t peer_memory_max; /* one peer's buffers; default 64 MiB */
+
+    /* Who seals and opens frames: "auto" (default; several frames at once where the processor has
+     * AVX-512, else the library ciphers) or "library" (OpenSSL and libsodium).  The bytes on the wire
+     * are the same. */
+    const char *frame_cipher;
 } sy_settings;
 
 #define sy_settings_default(settings) sy_settings_default_sized((settings), sizeof(sy_settings))
