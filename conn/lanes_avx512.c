@@ -35,20 +35,15 @@ static inline v512 load(const void *p) {
     return _mm512_loadu_si512(p);
 }
 
-static inline v512 rotate32(v512 x, const int bits) {
-    return _mm512_or_si512(_mm512_slli_epi32(x, (unsigned)bits),
-                           _mm512_srli_epi32(x, (unsigned)(32 - bits)));
-}
-
 static inline void chacha_quarter(v512 *a, v512 *b, v512 *c, v512 *d) {
     *a = _mm512_add_epi32(*a, *b);
-    *d = rotate32(_mm512_xor_si512(*d, *a), 16);
+    *d = _mm512_rol_epi32(_mm512_xor_si512(*d, *a), 16);
     *c = _mm512_add_epi32(*c, *d);
-    *b = rotate32(_mm512_xor_si512(*b, *c), 12);
+    *b = _mm512_rol_epi32(_mm512_xor_si512(*b, *c), 12);
     *a = _mm512_add_epi32(*a, *b);
-    *d = rotate32(_mm512_xor_si512(*d, *a), 8);
+    *d = _mm512_rol_epi32(_mm512_xor_si512(*d, *a), 8);
     *c = _mm512_add_epi32(*c, *d);
-    *b = rotate32(_mm512_xor_si512(*b, *c), 7);
+    *b = _mm512_rol_epi32(_mm512_xor_si512(*b, *c), 7);
 }
 
 static inline void chacha_rounds(v512 x[16]) {
@@ -65,10 +60,10 @@ static inline void chacha_rounds(v512 x[16]) {
 }
 
 static inline void salsa_quarter(v512 *a, v512 *b, v512 *c, v512 *d) {
-    *b = _mm512_xor_si512(*b, rotate32(_mm512_add_epi32(*a, *d), 7));
-    *c = _mm512_xor_si512(*c, rotate32(_mm512_add_epi32(*b, *a), 9));
-    *d = _mm512_xor_si512(*d, rotate32(_mm512_add_epi32(*c, *b), 13));
-    *a = _mm512_xor_si512(*a, rotate32(_mm512_add_epi32(*d, *c), 18));
+    *b = _mm512_xor_si512(*b, _mm512_rol_epi32(_mm512_add_epi32(*a, *d), 7));
+    *c = _mm512_xor_si512(*c, _mm512_rol_epi32(_mm512_add_epi32(*b, *a), 9));
+    *d = _mm512_xor_si512(*d, _mm512_rol_epi32(_mm512_add_epi32(*c, *b), 13));
+    *a = _mm512_xor_si512(*a, _mm512_rol_epi32(_mm512_add_epi32(*d, *c), 18));
 }
 
 static inline void salsa_rounds(v512 x[16]) {

@@ -132,8 +132,8 @@ typedef struct sy_settings {
     size_t peer_memory_max; /* one peer's buffers; default 64 MiB */
 
     /* Who seals and opens frames: "auto" (default; several frames at once where the processor has
-     * AVX-512, else the library ciphers) or "library" (OpenSSL and libsodium).  The bytes on the wire
-     * are the same. */
+     * AVX-512, else the library ciphers) or "library" (OpenSSL and libsodium).  The bytes on the
+     * wire are the same. */
     const char *frame_cipher;
 } sy_settings;
 
