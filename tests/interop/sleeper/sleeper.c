@@ -305,11 +305,13 @@ static void on_log(void *user, const sy_log_record *record) {
 /* ---- Commands ----------------------------------------------------------------------------------
  */
 
+/* From the next message on; 0: it wakes up. */
 static void fall_asleep(unsigned long ms) {
     sleeper *s = &a.sleeper;
     pthread_mutex_lock(&s->mutex);
-    s->asleep = true;
+    s->asleep = ms > 0;
     s->asleep_until = clock_now() + ms * SY_MSEC;
+    (void)pthread_cond_broadcast(&s->cond);
     pthread_mutex_unlock(&s->mutex);
 }
 
@@ -340,8 +342,7 @@ static void on_input(struct ev_loop *loop, ev_io *watcher, int revents) {
     const ssize_t n = read(STDIN_FILENO, bytes + len, sizeof bytes - 1 - len);
     if (n <= 0) {
         ev_io_stop(loop, watcher);
-        fall_asleep(0); /* it wakes up */
-        pthread_cond_broadcast(&a.sleeper.cond);
+        fall_asleep(0);
         sy_switch_stop(a.sw, sy_ev_now(a.ev));
         a.stops = true;
         return;
