@@ -137,7 +137,7 @@ void sy_roster_add(sy_peer *link) {
 
     const sy_err err = init_all(link);
     if (link->has_reason) {
-        return; /* a reactor has stopped it inside peer_init, and said why */
+        return; /* SPEC SW-59: a reactor has stopped it inside peer_init, and said why */
     }
     if (err != SY_OK) {
         sy_link_end(link, err, NULL);

@@ -62,6 +62,7 @@ class Sleeper(Process):
         except Exception:
             self.kill()
             raise self.error("did not end")
+        self._close()
         if status != 0:
             raise self.error("exit status %d" % status)
 
@@ -94,7 +95,9 @@ class Flow:
 @unittest.skipIf(STAND_IN, "stand-in: the reactor that sleeps is ours")
 class SleeperTest(InteropTest):
     def pair(self, policy, budget, extra=()):
-        peer = self.peer(STACK, channels="20,21,22", extra=["--echo", *extra])
+        # The peer collects what it sends for up to 100 ms, unless told otherwise.
+        extra = ["--echo", "--flush-ms", "2", *extra]
+        peer = self.peer(STACK, channels="20,21,22", extra=extra)
         name = self.unique("sleeper-" + policy)
         subject = Sleeper(name, self.log_dir, policy, budget, peer.full_addr)
         self.addCleanup(subject.finish)
@@ -162,14 +165,14 @@ class SleeperTest(InteropTest):
 
     # ---- a full mailbox, 1 MB/s coming in
 
-    def flood(self, policy, extra=()):
+    def flood(self, policy, seconds=FLOOD):
         """Awake, then asleep until the flood has ended: (peer, subject, messages, report)."""
-        peer, subject = self.pair(policy, SMALL, extra)
+        peer, subject = self.pair(policy, SMALL)
         flow = Flow(peer, subject.id, MEGABYTE)
         time.sleep(BEFORE / 2)
         before = subject.probes()
-        subject.command("sleep %d" % (FLOOD * 1000 + 1500))
-        time.sleep(FLOOD)
+        subject.command("sleep %d" % (seconds * 1000 + 1500))
+        time.sleep(seconds)
         sent = flow.stop()
         time.sleep(0.5)
         asleep = subject.report()
@@ -229,7 +232,8 @@ class SleeperTest(InteropTest):
         return report if report["removed"] == 1 else None
 
     def pause(self):
-        peer, subject, sent, asleep = self.flood("pause")
+        # not for longer than the peer is willing to wait with a message, which is 10 s
+        peer, subject, sent, asleep = self.flood("pause", min(FLOOD, 5))
         # nothing of the connection is read: the other channels wait, too
         self.assertEqual(asleep["paused"], 1)
         self.assertEqual([p["n"] for p in subject.probes()], ["0", "0"])

@@ -93,12 +93,22 @@ static void send_burst(unruly *u, sy_peer *peer) {
 }
 
 static void broadcast(unruly *u) {
+    const size_t gone = u->gone_count < 3 ? u->gone_count : 3;
+    sy_peer_ref refs[4] = {u->known};
     size_t full;
+    memcpy(refs + 1, u->gone, gone * sizeof *refs);
+    const bool chosen = draw(u, 2) == 0;
+    size_t queued;
     if (u->isolated) {
-        (void)sy_switch_post_broadcast(u->sw, u->channel, "all", 3, NULL, &full);
+        queued = chosen ? sy_switch_post_broadcast_to(u->sw, u->channel, "some", 4, refs, gone + 1,
+                                                      &full)
+                        : sy_switch_post_broadcast(u->sw, u->channel, "all", 3, NULL, &full);
     } else {
-        (void)sy_switch_broadcast(u->sw, u->channel, "all", 3, NULL, &full);
+        queued = chosen
+                     ? sy_switch_broadcast_to(u->sw, u->channel, "some", 4, refs, gone + 1, &full)
+                     : sy_switch_broadcast(u->sw, u->channel, "all", 3, NULL, &full);
     }
+    require(!chosen || queued + full <= 1, u, "a broadcast to those that are gone");
     u->counts.full += full;
 }
 
