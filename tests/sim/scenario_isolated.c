@@ -384,85 +384,91 @@ static size_t megabytes(pair *p, sy_duration duration) {
     return probes;
 }
 
-static void expect_mailbox_full(pair *p, size_t budget) {
-    sim_expect(stats_of(p).bytes <= budget);
-    sim_expect(stats_of(p).bytes + 4000 + 128 > budget);
+#define BUDGET    ((size_t)4 << 20)
+#define TAKEN_MAX (BUDGET / (4000 + 128)) /* messages that fit */
+
+/* Full after 4 s; then nothing else is read, until alice misses her pong.  SPEC-TEST RX-11 */
+static void sleep_paused(pair *p) {
+    (void)megabytes(p, 7 * SY_SEC);
+    const size_t heard = p->probe.count;
+    const size_t bytes = stats_of(p).bytes;
+    sim_expect_eq(stats_of(p).paused, 1);
+    sim_expect(bytes > BUDGET && bytes < BUDGET + (2u << 16));
+    (void)megabytes(p, 2 * SY_SEC);
+    sim_expect_eq(p->probe.count, heard);
+    sim_expect_eq(stats_of(p).bytes, bytes);
+    sim_expect_eq(sim_totals_of(p->alice).ends, 0);
+    sim_run_for(p->net, 18 * SY_SEC);
+    sim_expect_eq(sim_count_ends(p->alice, SY_STAGE_OPEN, SY_ERR_PONG_TIMEOUT), 1);
 }
 
-/* 1 MB/s while it sleeps for a minute.  SPEC-TEST RX-07 RX-10 RX-11 RX-12 RX-19 */
+static void sleep_flooded(pair *p, sy_full_policy policy, double before) {
+    static const char *const names[] = {"disconnect", "drop newest", "drop oldest"};
+    const bool ends = policy == SY_FULL_DISCONNECT;
+    const sy_time began = sim_now(p->net);
+    const size_t sent = megabytes(p, 55 * SY_SEC);
+    const sy_mailbox_stats stats = stats_of(p);
+    sim_expect_eq(sim_count_ends(p->bob, SY_STAGE_OPEN, SY_ERR_RECV_BUDGET), ends ? 1 : 0);
+    sim_expect_eq(sim_totals_of(p->bob).ends, ends ? 1 : 0);
+    sim_expect_eq(stats.dropped_newest > 0, policy == SY_FULL_DROP_NEWEST);
+    sim_expect_eq(stats.dropped_oldest > 0, policy == SY_FULL_DROP_OLDEST);
+    sim_expect(stats.bytes <= BUDGET && stats.bytes + 4000 + 128 > BUDGET);
+    const double during = take_p99(p, ends ? p->probe.count : sent);
+    (void)fprintf(stderr,
+                  "  1 MB/s, %s: one way p99 %.3f ms before, %.3f ms asleep; %zu messages wait,"
+                  " %llu dropped after %.1f s\n",
+                  names[policy], before, during, stats.messages,
+                  (unsigned long long)(stats.dropped_newest + stats.dropped_oldest),
+                  (double)sy_time_since(sim_now(p->net), began) / 1e9);
+}
+
+/* It is awake and has dealt with everything.  SPEC-TEST RX-12 RX-19 */
+static void expect_heard(pair *p, sy_full_policy policy, uint64_t heard, uint64_t last_sent) {
+    const sy_mailbox_stats stats = stats_of(p);
+    sim_expect_eq(stats.bytes, 0);
+    switch (policy) {
+    case SY_FULL_DISCONNECT: /* what was taken, without a gap */
+        sim_expect_eq(heard, TAKEN_MAX);
+        sim_expect_eq(p->sleeper.gaps, 0);
+        return;
+    case SY_FULL_DROP_NEWEST: /* the first ones */
+        sim_expect_eq(heard, TAKEN_MAX);
+        sim_expect_eq(p->sleeper.gaps, 0);
+        sim_expect_eq(p->sleeper.received + stats.dropped_newest, p->queued);
+        return;
+    case SY_FULL_DROP_OLDEST: /* the last ones */
+        sim_expect_eq(heard, TAKEN_MAX);
+        sim_expect_eq(p->sleeper.gaps, 1);
+        sim_expect_eq(p->sleeper.last, last_sent);
+        sim_expect_eq(p->sleeper.received + stats.dropped_oldest, p->queued);
+        return;
+    case SY_FULL_PAUSE: /* all that was read */
+        sim_expect(heard > TAKEN_MAX);
+        sim_expect_eq(p->sleeper.gaps, 0);
+        return;
+    }
+}
+
+/* 1 MB/s while it sleeps for a minute.  SPEC-TEST RX-07 RX-10 */
 static void megabyte(uint64_t seed, sy_full_policy policy) {
-    static const char *const names[] = {"disconnect", "drop newest", "drop oldest", "pause"};
-    const size_t budget = 4u << 20;
     pair p;
-    make_pair_with(&p, seed, policy, budget,
-                   10 * SY_SEC); /* alice notices soon when nobody answers */
+    make_pair_with(&p, seed, policy, BUDGET, 10 * SY_SEC); /* alice notices soon */
     const size_t probes = megabytes(&p, 10 * SY_SEC);
     sim_run_for(p.net, SY_SEC);
     sim_expect_eq(p.sleeper.received, p.queued);
     const double before = take_p99(&p, probes);
 
     const uint64_t first = p.sleeper.received;
-    const uint64_t taken_max = budget / (4000 + 128);
-    const sy_time began = sim_now(p.net);
+    const sy_time wakes_at = sim_now(p.net) + SY_MIN;
     sim_sleep_workers(p.bob, SY_MIN);
     if (policy == SY_FULL_PAUSE) {
-        /* Full after 4 s; then nothing else is read, until alice misses her pong. */
-        (void)megabytes(&p, 7 * SY_SEC);
-        const size_t heard = p.probe.count;
-        const size_t bytes = stats_of(&p).bytes;
-        sim_expect_eq(stats_of(&p).paused, 1);
-        sim_expect(bytes > budget && bytes < budget + (2u << 16));
-        (void)megabytes(&p, 2 * SY_SEC);
-        sim_expect_eq(p.probe.count, heard);
-        sim_expect_eq(stats_of(&p).bytes, bytes);
-        sim_expect_eq(sim_totals_of(p.alice).ends, 0);
-        sim_run_for(p.net, 18 * SY_SEC);
-        sim_expect_eq(sim_count_ends(p.alice, SY_STAGE_OPEN, SY_ERR_PONG_TIMEOUT), 1);
-        p.probe.count = 0;
+        sleep_paused(&p);
     } else {
-        const size_t sent = megabytes(&p, 55 * SY_SEC);
-        const sy_mailbox_stats stats = stats_of(&p);
-        const bool ends = policy == SY_FULL_DISCONNECT;
-        sim_expect_eq(sim_count_ends(p.bob, SY_STAGE_OPEN, SY_ERR_RECV_BUDGET), ends ? 1 : 0);
-        sim_expect_eq(sim_totals_of(p.bob).ends, ends ? 1 : 0);
-        sim_expect_eq(stats.dropped_newest > 0, policy == SY_FULL_DROP_NEWEST);
-        sim_expect_eq(stats.dropped_oldest > 0, policy == SY_FULL_DROP_OLDEST);
-        expect_mailbox_full(&p, budget);
-        const double during = take_p99(&p, ends ? p.probe.count : sent);
-        (void)fprintf(stderr,
-                      "  seed %llu, 1 MB/s, %s: one way p99 %.3f ms before, %.3f ms asleep;"
-                      " %zu messages wait, %llu dropped after %.1f s\n",
-                      (unsigned long long)seed, names[policy], before, during, stats.messages,
-                      (unsigned long long)(stats.dropped_newest + stats.dropped_oldest),
-                      (double)sy_time_since(sim_now(p.net), began) / 1e9);
+        sleep_flooded(&p, policy, before);
     }
-    const uint64_t last = p.next - 1; /* sent while it slept */
-    sim_run_until(p.net, began + SY_MIN);
-    sim_run_for(p.net, 20 * SY_SEC);
-    const sy_mailbox_stats stats = stats_of(&p);
-    sim_expect_eq(stats.bytes, 0);
-    const uint64_t heard = p.sleeper.received - first;
-    switch (policy) {
-    case SY_FULL_DISCONNECT: /* what was taken, without a gap */
-        sim_expect_eq(heard, taken_max);
-        sim_expect_eq(p.sleeper.gaps, 0);
-        break;
-    case SY_FULL_DROP_NEWEST: /* the first ones */
-        sim_expect_eq(heard, taken_max);
-        sim_expect_eq(p.sleeper.gaps, 0);
-        sim_expect_eq(p.sleeper.received + stats.dropped_newest, p.queued);
-        break;
-    case SY_FULL_DROP_OLDEST: /* the last ones */
-        sim_expect_eq(heard, taken_max);
-        sim_expect_eq(p.sleeper.gaps, 1);
-        sim_expect_eq(p.sleeper.last, last);
-        sim_expect_eq(p.sleeper.received + stats.dropped_oldest, p.queued);
-        break;
-    case SY_FULL_PAUSE: /* all that was read */
-        sim_expect(heard > taken_max);
-        sim_expect_eq(p.sleeper.gaps, 0);
-        break;
-    }
+    const uint64_t last_sent = p.next - 1;
+    sim_run_until(p.net, wakes_at + 20 * SY_SEC);
+    expect_heard(&p, policy, p.sleeper.received - first, last_sent);
     sim_net_del(p.net);
 }
 

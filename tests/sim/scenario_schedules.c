@@ -278,29 +278,35 @@ static void talk(world *w, size_t a, size_t b) {
     }
 }
 
+static void stop_peer(world *w, size_t a, size_t b) {
+    const bool cause = sim_draw(w->net, 2) == 0;
+    sim_stop_peer(w->node[a], w->node[b], cause ? SY_ERR_REACTOR_CAUSE : SY_ERR_STOPPED,
+                  "the scenario");
+}
+
+static void refuse_peers(world *w, size_t i) {
+    const size_t reactor = (size_t)sim_draw(w->net, SIM_REACTORS);
+    const unsigned times = 1 + (unsigned)sim_draw(w->net, 3);
+    sim_fail_peer_init(w->node[i], reactor, times, SY_ERR_REACTOR);
+}
+
 static void do_act(world *w, act what) {
     size_t a;
     size_t b;
     draw_pair(w, &a, &b);
     switch (what) {
-    case ACT_STOP_PEER: {
-        const bool cause = sim_draw(w->net, 2) == 0;
-        sim_stop_peer(w->node[a], w->node[b], cause ? SY_ERR_REACTOR_CAUSE : SY_ERR_STOPPED,
-                      "the scenario");
+    case ACT_STOP_PEER:
+        stop_peer(w, a, b);
         return;
-    }
     case ACT_RESET:
         sum.resets += sim_reset(w->node[a], w->node[b]);
         return;
     case ACT_UNRULY:
         trouble(w, a);
         return;
-    case ACT_PEER_INIT: {
-        const size_t reactor = (size_t)sim_draw(w->net, SIM_REACTORS);
-        const unsigned times = 1 + (unsigned)sim_draw(w->net, 3);
-        sim_fail_peer_init(w->node[a], reactor, times, SY_ERR_REACTOR);
+    case ACT_PEER_INIT:
+        refuse_peers(w, a);
         return;
-    }
     case ACT_ALLOC:
         fail_allocs(w, a, 60);
         return;
