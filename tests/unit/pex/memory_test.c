@@ -165,10 +165,12 @@ static sy_err read_files(const written *files, test_mem *tm) {
     }
     const sy_addr_source source = sy_addr_book_source(book);
     err = sy_addr_book_load(book, files->book, files->book_len, NULL, &detail);
-    cr_expect_eq(source.ops->sizes(source.source).all, err == SY_OK ? KNOWN : 0);
+    const size_t least = json_fail_at == 0 ? KNOWN : KNOWN - 1; /* see `lost` below */
+    const size_t kept = source.ops->sizes(source.source).all;
+    cr_expect(err == SY_OK ? kept <= KNOWN && kept >= least : kept == 0, "%zu", kept);
     if (err == SY_OK) {
         err = sy_addr_book_load_notes(book, files->notes, files->notes_len, &detail);
-        cr_expect_eq(source.ops->sizes(source.source).all, KNOWN);
+        cr_expect_eq(source.ops->sizes(source.source).all, kept);
     }
     cr_expect(sy_book_check(book));
     sy_addr_book_del(book);
