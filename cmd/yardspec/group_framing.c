@@ -163,9 +163,9 @@ static const spec_row framing[] = {
     {"eph-type", "CC-04", NULL, "the value as a varint", NULL, "22 08 $E 00"},
     {"eph-field-2", "CC-04", NULL, "the key as field 2", NULL, "[12[$E]]"},
     {"first-tls", "PR-03", NULL, "a TLS hello", "16030100c8010000c40303 $E",
-     "16030100c8010000c40303 $E"},
+     "16030100c8010000c40303 $E", .flags = SPEC_F_DIAL},
     {"first-http", "PR-03", NULL, "an HTTP request", "'GET / HTTP/1.1' 0d0a 'Host: x' 0d0a0d0a",
-     "'GET / HTTP/1.1' 0d0a 'Host: x' 0d0a0d0a", .flags = SPEC_F_HOLD},
+     "'GET / HTTP/1.1' 0d0a 'Host: x' 0d0a0d0a", .flags = SPEC_F_HOLD | SPEC_F_DIAL},
 };
 
 const spec_group spec_group_framing = {"framing", framing, sizeof framing / sizeof framing[0],

@@ -6,8 +6,6 @@
 
 #include "cmd/yardspec/cases.h"
 
-#define LONG_WAIT_MS 70000
-
 static const spec_frame honest = {0};
 
 /* ---- Sizes ----------------------------------------------------------------------------------- */
@@ -321,38 +319,6 @@ static void run_pong_first(spec_run *run, const spec_row *row) {
     }
 }
 
-/* The target's own ping after 60 s; arg 1: it is not answered, and 45 s later all is over. */
-static void run_keepalive(spec_run *run, const spec_row *row) {
-    spec_peer *peer = spec_dial_open(run);
-    sy_packet packet;
-    spec_came came = SPEC_CAME_DATA;
-    if (peer == NULL) {
-        return;
-    }
-    peer->timeout_ms = LONG_WAIT_MS;
-    do {
-        came = spec_peer_recv_packet(peer, &packet);
-    } while (came == SPEC_CAME_DATA && packet.kind != SY_PACKET_KIND_PING);
-    if (came != SPEC_CAME_DATA) {
-        spec_fail(run, "a ping within 70 s", "%s", spec_came_text(run, peer, came));
-        return;
-    }
-    if (row->arg == 0) {
-        spec_peer_send_pong(peer);
-        spec_pass(run, "a ping");
-        return;
-    }
-    spec_note_sent(run, "no pong");
-    do {
-        came = spec_peer_recv_packet(peer, &packet);
-    } while (came == SPEC_CAME_DATA);
-    if (came == SPEC_CAME_CLOSED) {
-        spec_pass(run, "the connection was closed");
-    } else {
-        spec_fail(run, "that the connection is closed", "%s", spec_came_text(run, peer, came));
-    }
-}
-
 /* ---- The end of the stream ------------------------------------------------------------------- */
 
 static void run_half_close(spec_run *run, const spec_row *row) {
@@ -412,10 +378,6 @@ static const spec_row mux[] = {
      .run = run_half_close, .arg = 1},
     {"half-close-packet", "MX-51", NULL, "the end of our half inside a packet",
      .run = run_half_close, .arg = 2},
-    {"keepalive", "MX-37", NULL, "the target pings after 60 s", .flags = SPEC_F_SLOW,
-     .run = run_keepalive},
-    {"keepalive-end", "MX-38", NULL, "no pong ends the connection", .flags = SPEC_F_SLOW,
-     .run = run_keepalive, .arg = 1},
 };
 
 const spec_group spec_group_mux = {"mux", mux, sizeof mux / sizeof mux[0], NULL};

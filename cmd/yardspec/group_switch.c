@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the target does with connections: a second one to an ID, and deadlines. */
+/* Which connections the target takes: a second one to an ID, limits, a pool that is full. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,8 +7,6 @@
 #include "cmd/yardspec/cases.h"
 
 #define PARKED_MS      3500 /* parking ends after 2 s */
-#define HANDSHAKE_S    20   /* default of handshake_timeout */
-#define HANDSHAKE_SLOP 2
 
 /* A second connection with the key of the first, as far as NodeInfo. */
 static spec_peer *dial_same(spec_run *run, const spec_peer *first) {
@@ -126,90 +124,122 @@ static void run_not_delayed(spec_run *run, const spec_row *row) {
 
 /* The self-connection is a case of the group auth. */
 static const spec_row admission[] = {
-    {"duplicate-id", "SW-32", NULL, "a second connection with the same ID", .run = run_duplicate},
+    {"duplicate-id", "SW-32", NULL, "a second connection with the same ID", .flags = SPEC_F_DIAL, .run = run_duplicate},
     {"duplicate-silent", "SW-33", NULL, "a second one while the first is silent",
-     .run = run_replaced},
-    {"duplicate-third", "SW-34", NULL, "a third connection with the same ID", .run = run_third},
-    {"same-id-again", "SW-30", NULL, "the ID of a connection that was closed", .run = run_again},
-    {"not-delayed", "SW-06", NULL, "silent connections delay nobody", .run = run_not_delayed},
+     .flags = SPEC_F_DIAL, .run = run_replaced},
+    {"duplicate-third", "SW-34", NULL, "a third connection with the same ID", .flags = SPEC_F_DIAL, .run = run_third},
+    {"same-id-again", "SW-30", NULL, "the ID of a connection that was closed", .flags = SPEC_F_DIAL, .run = run_again},
+    {"not-delayed", "SW-06", NULL, "silent connections delay nobody", .flags = SPEC_F_DIAL, .run = run_not_delayed},
 };
 
 const spec_group spec_group_admission = {"admission", admission,
                                          sizeof admission / sizeof admission[0], NULL};
 
-/* ---- Deadlines ------------------------------------------------------------------------------- */
+/* ---- Limits ---------------------------------------------------------------------------------- */
 
-static spec_peer *dial_to(spec_run *run, long stage) {
-    static const uint8_t half[3] = {0x21, 0x20, 1};
-    switch (stage) {
-    case 0:
-        return spec_dial(run);
-    case 1: {
-        spec_peer *peer = spec_dial(run);
-        if (peer != NULL) {
-            uint8_t msg[SY_EPH_MSG_MAX];
-            (void)spec_peer_encode_ephemeral(peer, msg);
-            spec_peer_send(peer, msg, sizeof half);
-        }
-        return peer;
-    }
-    case 2:
-        return spec_dial_keys(run);
-    default:
-        return spec_dial_auth(run);
-    }
-}
-
-static void run_silence(spec_run *run, const spec_row *row) {
-    static const char *const stages[] = {"nothing at all", "three bytes", "an ephemeral key",
-                                         "an authentication message"};
-    spec_peer *peer = dial_to(run, row->arg);
+static void judge_refused(spec_run *run, spec_peer *peer) {
+    uint8_t out[SY_EPH_MSG_MAX];
     if (peer == NULL) {
         return;
     }
-    spec_note_sent(run, "%s, then nothing", stages[row->arg]);
-    peer->timeout_ms = (HANDSHAKE_S + HANDSHAKE_SLOP) * 1000;
-    const spec_came came = spec_peer_need_raw(peer, (size_t)1 << 20);
-    if (came == SPEC_CAME_CLOSED) {
+    /* Some close at once, some when they know who it is: in any case there is no pong. */
+    spec_peer_send(peer, out, spec_peer_encode_ephemeral(peer, out));
+    spec_came came = spec_peer_recv_ephemeral(peer);
+    if (came == SPEC_CAME_DATA) {
+        uint8_t auth[SY_AUTH_MSG_MAX];
+        spec_bytes info = {0};
+        spec_peer_send_stream(peer, auth, spec_peer_encode_auth(peer, auth));
+        spec_add_info(run, peer, &info);
+        spec_peer_send_stream(peer, info.data, info.len);
+        spec_bytes_fini(&info);
+        came = spec_peer_recv_auth(peer);
+    }
+    if (came == SPEC_CAME_DATA) {
+        came = spec_peer_recv_info(peer);
+    }
+    if (came == SPEC_CAME_DATA) {
+        spec_judge_closed(run, peer);
+    } else if (came == SPEC_CAME_CLOSED) {
         spec_pass(run, "the connection was closed");
     } else {
-        spec_fail(run, "that the connection is closed within 22 s", "%s",
-                  spec_came_text(run, peer, came));
+        spec_fail(run, "that the connection is closed", "%s", spec_came_text(run, peer, came));
     }
 }
 
-/* A byte a second: bytes do not extend the deadline. */
-static void run_trickle(spec_run *run, const spec_row *row) {
-    (void)row;
-    spec_peer *peer = spec_dial(run);
-    uint8_t msg[SY_EPH_MSG_MAX];
-    if (peer == NULL) {
+/* As many peers as it takes, and one more; arg 1: and again after one has left. */
+static void run_full(spec_run *run, const spec_row *row) {
+    const bool by_ip = row->run != NULL && row->arg >= 2;
+    const long limit = by_ip ? 1 : run->settings.inbound_max;
+    if (by_ip ? !run->settings.one_per_ip : limit == 0 || limit + 2 > SPEC_PEERS_MAX) {
+        spec_skip(run, "how many peers the target takes is not known: name it with --setting");
         return;
     }
-    (void)spec_peer_encode_ephemeral(peer, msg);
-    spec_note_sent(run, "a byte of the ephemeral key in each second");
-    peer->timeout_ms = 1000;
-    for (int second = 0; second < HANDSHAKE_S + HANDSHAKE_SLOP; second++) {
-        spec_peer_send(peer, msg + second, 1);
-        if (spec_peer_need_raw(peer, (size_t)1 << 20) == SPEC_CAME_CLOSED) {
-            spec_pass(run, "the connection was closed after %d s", second);
+    spec_peer *last = NULL;
+    for (long i = 0; i < limit; i++) {
+        last = spec_dial_open(run);
+        if (last == NULL) {
             return;
         }
     }
-    spec_fail(run, "that the connection is closed within 22 s", "it is open");
+    if (row->arg % 2 == 1) {
+        spec_peer_close(last);
+        (void)poll(NULL, 0, 200);
+        spec_note_sent(run, "%ld connections; one is closed, and another comes", limit);
+        if (spec_dial_open(run) != NULL) {
+            spec_pass(run, "it was taken");
+        }
+        return;
+    }
+    spec_note_sent(run, "%ld connections with different IDs, and one more", limit);
+    judge_refused(run, spec_dial(run));
 }
 
-static const spec_row deadlines[] = {
-    {"silent-tcp", "SW-02", NULL, "silence after TCP", .flags = SPEC_F_SLOW, .run = run_silence,
-     .arg = 0},
-    {"silent-head", "SW-02", NULL, "silence inside the ephemeral key", .flags = SPEC_F_SLOW,
-     .run = run_silence, .arg = 1},
-    {"silent-key", "SW-02", NULL, "silence after the ephemeral key", .flags = SPEC_F_SLOW,
-     .run = run_silence, .arg = 2},
-    {"silent-auth", "SW-02", NULL, "silence after authentication", .flags = SPEC_F_SLOW,
-     .run = run_silence, .arg = 3},
-    {"trickle", "SW-02", NULL, "a byte in each second", .flags = SPEC_F_SLOW, .run = run_trickle},
+/* As many silent connections as may wait, and one more: the oldest leaves, the new one is served. */
+static void run_pending(spec_run *run, const spec_row *row) {
+    const long limit = run->settings.pending_max;
+    if (limit == 0 || limit + 2 > SPEC_PEERS_MAX) {
+        spec_skip(run, "pending_handshakes is not known, or large: name it with --setting");
+        return;
+    }
+    spec_peer *oldest = NULL;
+    for (long i = 0; i < limit; i++) {
+        spec_peer *silent = spec_dial(run);
+        if (silent == NULL) {
+            return;
+        }
+        oldest = oldest == NULL ? silent : oldest;
+        (void)poll(NULL, 0, 10);
+    }
+    spec_note_sent(run, "%ld silent connections and an honest one", limit);
+    if (spec_dial_open(run) == NULL) {
+        return;
+    }
+    if (row->arg == 0) {
+        spec_pass(run, "the honest one was served");
+        return;
+    }
+    const spec_came came = spec_peer_need_raw(oldest, 4096);
+    if (came == SPEC_CAME_CLOSED) {
+        spec_pass(run, "the oldest silent one was closed");
+    } else {
+        spec_fail(run, "that the oldest silent connection is closed", "%s",
+                  spec_came_text(run, oldest, came));
+    }
+}
+
+static const spec_row limits[] = {
+    {"inbound-full", "SW-14", NULL, "one peer more than it takes", .flags = SPEC_F_DIAL,
+     .run = run_full, .arg = 0},
+    {"inbound-again", "SW-14", NULL, "a place becomes free", .flags = SPEC_F_DIAL, .run = run_full,
+     .arg = 1},
+    {"duplicate-ip", "SW-20", NULL, "a second peer from one address", .flags = SPEC_F_DIAL,
+     .run = run_full, .arg = 2},
+    {"duplicate-ip-again", "SW-20", NULL, "the same address when the first has left",
+     .flags = SPEC_F_DIAL, .run = run_full, .arg = 3},
+    {"pending-served", "SW-21", NULL, "silent connections take no places", .flags = SPEC_F_DIAL,
+     .run = run_pending, .arg = 0},
+    {"pending-oldest", "SW-22", NULL, "the oldest silent connection leaves", .flags = SPEC_F_DIAL,
+     .run = run_pending, .arg = 1},
 };
 
-const spec_group spec_group_deadlines = {"deadlines", deadlines,
-                                         sizeof deadlines / sizeof deadlines[0], NULL};
+const spec_group spec_group_limits = {"limits", limits, sizeof limits / sizeof limits[0], NULL};
