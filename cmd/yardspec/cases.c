@@ -7,10 +7,10 @@
 #define CASES_MAX 512
 
 static const spec_group *const groups[] = {
-    &spec_group_framing, &spec_group_ephemeral, &spec_group_auth,      &spec_group_frames,
-    &spec_group_node_info, &spec_group_admission, &spec_group_limits,  &spec_group_dialer,
-    &spec_group_packets, &spec_group_mux,       &spec_group_pex,       &spec_group_resources,
-    &spec_group_deadlines, &spec_group_keepalive,
+    &spec_group_framing,   &spec_group_ephemeral, &spec_group_auth,      &spec_group_frames,
+    &spec_group_node_info, &spec_group_admission, &spec_group_limits,    &spec_group_dialer,
+    &spec_group_packets,   &spec_group_mux,       &spec_group_pings,     &spec_group_pex,
+    &spec_group_resources, &spec_group_deadlines, &spec_group_keepalive,
 };
 
 #define GROUPS (sizeof groups / sizeof groups[0])

@@ -153,7 +153,8 @@ static void run_trickle(spec_run *run, const spec_row *row) {
     }
     const long step = run->settings.handshake_ms / 20;
     const long from = run->listen_fd >= 0 ? spec_now_ms() : begun;
-    spec_note_sent(run, "a byte of the %s each %ld ms", in_key ? "ephemeral key" : "NodeInfo", step);
+    spec_note_sent(run, "a byte of the %s each %ld ms", in_key ? "ephemeral key" : "NodeInfo",
+                   step);
     peer->timeout_ms = (int)step;
     for (size_t i = 0; i < 28 && !peer->ended; i++) {
         if (in_key) {

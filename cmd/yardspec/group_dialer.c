@@ -93,6 +93,69 @@ static void run_alone(spec_run *run, const spec_row *row) {
     }
 }
 
+/* The pause before it comes again.  After many ends it is drawn from half the cap to the cap. */
+static void run_delay(spec_run *run, const spec_row *row) {
+    const long cap = run->settings.redial_ms;
+    (void)row;
+    if (cap == 0 || cap > 1000) {
+        spec_skip(run, "persistent_peers_max_dial_period is not known, or more than 1 s");
+        return;
+    }
+    for (int i = 0; i < 6; i++) {
+        spec_peer *peer = spec_dial_open(run);
+        if (peer == NULL) {
+            return;
+        }
+        spec_peer_fini(peer);
+        run->peer_count = 0;
+        const long begun = spec_now_ms();
+        run->next_fd = spec_accept(run);
+        const long after = spec_now_ms() - begun;
+        if (after < cap / 2 - 5 || after > cap + 1000) {
+            spec_fail(run, "a pause from half the cap to the cap", "%ld ms, the cap is %ld", after,
+                      cap);
+            return;
+        }
+    }
+    spec_pass(run, "six pauses, cap %ld ms", cap);
+}
+
+/* We dial while its own connection is open: the one dialed by the lower ID stays. */
+static void run_crossed(spec_run *run, const spec_row *row) {
+    (void)row;
+    sy_endpoint endpoint = run->target.listen.endpoint;
+    spec_peer *theirs = spec_dial_open(run);
+    spec_peer *ours = theirs == NULL || !run->target.has_listen ? NULL : spec_new(run);
+    if (theirs == NULL) {
+        return;
+    }
+    if (ours != NULL) {
+        endpoint.port = run->target.listen.port;
+        ours->key = run->key;
+    }
+    if (ours == NULL || !run->target.listen.is_ip || !spec_peer_connect(ours, &endpoint)) {
+        spec_skip(run, "it does not listen where it says");
+        return;
+    }
+    const sy_node_id id = sy_node_key_id(&run->key);
+    const bool we_stay = memcmp(id.bytes, run->target.id.bytes, sizeof id.bytes) < 0;
+    spec_note_sent(run, "a second connection, dialed by us");
+    if (!spec_do_keys(run, ours) || !spec_do_auth(run, ours) || !spec_do_info(run, ours)) {
+        return;
+    }
+    spec_peer *pair[2] = {theirs, ours};
+    spec_serve(pair, 2, 3500);
+    spec_peer *stays = pair[we_stay];
+    spec_peer *goes = pair[!we_stay];
+    if (stays->ended || !goes->ended) {
+        spec_fail(run, "that the connection dialed by the lower ID stays",
+                  "the one dialed by %s is closed", theirs->ended ? "the target" : "us");
+        return;
+    }
+    stays->timeout_ms = run->timeout_ms;
+    spec_judge_open(run, stays);
+}
+
 static const spec_row rows[] = {
     {"dialer-first", "PR-08", NULL, "the dialer speaks first", .flags = SPEC_F_LISTEN,
      .run = run_first},
@@ -106,6 +169,10 @@ static const spec_row rows[] = {
      .run = run_again, .arg = 1},
     {"redial-address", "SW-44", NULL, "it dials the configured address again",
      .flags = SPEC_F_LISTEN, .run = run_again, .arg = 2},
+    {"redial-pause", "SW-41", NULL, "the pause before it dials again", .flags = SPEC_F_LISTEN,
+     .run = run_delay},
+    {"redial-cap", "SW-42", NULL, "the longest pause", .flags = SPEC_F_LISTEN, .run = run_delay},
+    {"crossed", "SW-31", NULL, "both dial each other", .flags = SPEC_F_LISTEN, .run = run_crossed},
     {"dials-alone", "SW-36", NULL, "one dial at a time", .flags = SPEC_F_LISTEN, .run = run_alone,
      .arg = 0},
     {"dials-alone-open", "SW-36", NULL, "no dial while a connection is open",

@@ -156,6 +156,39 @@ static void run_requests(spec_run *run, const spec_row *row) {
     }
 }
 
+/* A visitor of a seed.  arg requests at once: one list, whole, and then the end; 0: nothing, and
+ * the end after seed_visit. */
+static void run_seed(spec_run *run, const spec_row *row) {
+    static sy_pex_message list;
+    if (!run->settings.seed_mode || (row->arg == 0 && run->settings.visit_ms == 0)) {
+        spec_skip(run, "whether the target is a seed is not known: --setting seed_mode=true");
+        return;
+    }
+    spec_peer *peer = spec_dial_open(run);
+    spec_bytes more = {0};
+    if (peer == NULL) {
+        return;
+    }
+    for (long i = 0; i < row->arg; i++) {
+        send_request(peer);
+    }
+    spec_note_sent(run, "%ld requests for addresses to a seed", row->arg);
+    if (row->arg > 0 && !want_kind(run, peer, SY_PEX_ADDRS, &list)) {
+        return;
+    }
+    if (row->arg == 0) {
+        peer->timeout_ms = (int)run->settings.visit_ms + 2000;
+    }
+    const spec_came came = spec_wait_message(peer, 0, &more);
+    if (came == SPEC_CAME_CLOSED) {
+        spec_pass(run, "%s the end", row->arg > 0 ? "one list and" : "");
+    } else {
+        spec_fail(run, "the end", "%s",
+                  came == SPEC_CAME_DATA ? "a second list" : spec_came_text(run, peer, came));
+    }
+    spec_bytes_fini(&more);
+}
+
 static void run_asked(spec_run *run, const spec_row *row) {
     (void)row;
     if (dial_asked(run) != NULL) {
@@ -208,24 +241,24 @@ static void run_list_again(spec_run *run, const spec_row *row) {
     spec_bytes_fini(&out);
 }
 
-#define ID       "0a[*40:61]"
-#define TM_IP    "12[*10:00 ffff 7f000002]"
-#define CB_IP    "12['127.0.0.2']"
-#define PORT     "1809"
-#define TM_L(x)  "1cbb676b " x
-#define CB_L(x)  "12[" x "]"
-#define TM_GOOD  "0a[" ID TM_IP PORT "]"
-#define CB_GOOD  "0a[" ID CB_IP PORT "]"
-#define UNASKED  SPEC_F_PEX | SPEC_F_DIAL
-#define WANTED   SPEC_F_PEX | SPEC_F_LISTEN
+#define ID      "0a[*40:61]"
+#define TM_IP   "12[*10:00 ffff 7f000002]"
+#define CB_IP   "12['127.0.0.2']"
+#define PORT    "1809"
+#define TM_L(x) "1cbb676b " x
+#define CB_L(x) "12[" x "]"
+#define TM_GOOD "0a[" ID TM_IP PORT "]"
+#define CB_GOOD "0a[" ID CB_IP PORT "]"
+#define UNASKED SPEC_F_PEX | SPEC_F_DIAL
+#define WANTED  SPEC_F_PEX | SPEC_F_LISTEN
 #define LIST(id, clause, title, tm, cb, expect)                                                    \
     { "list-" id, clause, NULL, title, tm, cb, expect, WANTED }
 
 static const spec_row rows[] = {
     {"pex-answer", "PEX-01", "PEX-03", "a request is answered with a list", .flags = UNASKED,
      .run = run_answer},
-    {"pex-answer-ip", "PEX-02", NULL, "IPs in the list have 16 bytes",
-     .flags = UNASKED | SPEC_F_TM, .run = run_answer, .arg = 1},
+    {"pex-answer-ip", "PEX-02", NULL, "IPs in the list have 16 bytes", .flags = UNASKED | SPEC_F_TM,
+     .run = run_answer, .arg = 1},
     {"pex-requests-3", "PEX-14", NULL, "three requests at once", .flags = UNASKED,
      .run = run_requests, .arg = 3},
     {"pex-requests-12", "PEX-14", NULL, "twelve requests at once", .flags = UNASKED,
@@ -252,6 +285,12 @@ static const spec_row rows[] = {
      "0a[2a[*63992:70]]", SPEC_ACCEPT, UNASKED},
     {"pex-max-1", "PEX-08", NULL, "a request of 64001 bytes", "723a31cd 0a[*63993:70]",
      "0a[2a[*63993:70]]", .flags = UNASKED},
+    {"seed-answer", "SEED-02", NULL, "a seed answers and closes", .flags = UNASKED, .run = run_seed,
+     .arg = 1},
+    {"seed-once", "SEED-01", NULL, "a seed answers once", .flags = UNASKED, .run = run_seed,
+     .arg = 3},
+    {"seed-visit", "SEED-03", NULL, "a visitor that asks nothing", .flags = UNASKED,
+     .run = run_seed, .arg = 0},
     /* To a target that has asked. */
     {"pex-asks", "PEX-10", NULL, "it asks whom it dialed", .flags = WANTED, .run = run_asked},
     {"pex-asks-once", "PEX-11", NULL, "one request at a time", .flags = WANTED | SPEC_F_SLOW,
@@ -290,7 +329,9 @@ static const spec_row rows[] = {
          SPEC_REFUSE),
     LIST("nil", "PEX-05", "an address of length 0", TM_L("0a00"), NULL, SPEC_REFUSE),
     LIST("length", "PEX-05", "a length of an address in two bytes for one",
-         TM_L("0a be00" ID "12[*10:00 ffff 7f000002]" "1809"), NULL, SPEC_REFUSE),
+         TM_L("0a be00" ID "12[*10:00 ffff 7f000002]"
+              "1809"),
+         NULL, SPEC_REFUSE),
     LIST("unknown", "PEX-04", "an unknown field in an address", NULL,
          CB_L("0a[" ID CB_IP PORT "2001]"), SPEC_ACCEPT),
     LIST("cut", "PEX-15", "an address longer than the list", TM_L("0a7f" ID), "12 2c 0a7f" ID,

@@ -7,7 +7,7 @@
 #include "cmd/yardspec/cases.h"
 
 #define CONNECTIONS 96
-#define LIMIT_EACH  4096          /* SW-05 */
+#define LIMIT_EACH  4096         /* SW-05 */
 #define LIMIT_ONCE  (256 * 1024) /* pages of the allocator, tables that grow */
 #define SETTLE_MS   300
 
@@ -49,9 +49,13 @@ static bool take_stage(spec_run *run, stage at, spec_peer *peer) {
 
 static void run_memory(spec_run *run, const spec_row *row) {
     spec_peer *probe = spec_dial(run);
-    const long pid = probe == NULL ? 0 : spec_target_pid(run, probe);
+    long pid = 0;
     if (probe == NULL) {
         return;
+    }
+    for (int i = 0; i < 20 && pid == 0; i++) { /* until it has accepted nobody owns it */
+        pid = spec_target_pid(run, probe);
+        (void)poll(NULL, 0, pid == 0 ? 25 : 0);
     }
     spec_peer_close(probe);
     (void)poll(NULL, 0, SETTLE_MS);

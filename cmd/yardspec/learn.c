@@ -37,6 +37,8 @@ static bool take_info(spec_run *run, const spec_peer *peer) {
     }
     copy_text(target->network, sizeof target->network, info.network);
     copy_text(target->version, sizeof target->version, info.version);
+    target->has_listen = sy_addr_parse(info.listen_addr.data, info.listen_addr.len, SY_ADDR_LISTEN,
+                                       &target->listen, NULL) == SY_OK;
     target->p2p_version = info.p2p_version;
     target->block_version = info.block_version;
     target->app_version = info.app_version;

@@ -55,7 +55,8 @@ static const char usage[] =
     "       yardspec --list [flags]\n\n"
     "Judges a running node clause by clause, dialing it or dialed by it.\n\n"
     "flags:\n"
-    "  --listen ADDRESS  wait for the node to dial: its first line on standard error says what the\n"
+    "  --listen ADDRESS  wait for the node to dial: its first line on standard error says what "
+    "the\n"
     "                    node is to have in persistent_peers\n"
     "  --expect-id ID    the node that dials must have this ID\n"
     "  --node-key FILE   with --listen: our own key, so that our ID is the same each time\n"
@@ -67,8 +68,11 @@ static const char usage[] =
     "  --timeout SECONDS how long to wait for an answer (default 3)\n"
     "  --capacity BYTES  longest message that the echo channel takes (default: not tested)\n"
     "  --setting K=V     how the node is configured: handshake_timeout, ping_interval,\n"
-    "                    pong_timeout (seconds; default 20, 60, 45), allow_duplicate_ip,\n"
-    "                    max_num_inbound_peers, pending_handshakes (default: not tested)\n"
+    "                    pong_timeout (in seconds; default 20, 60, 45); and, not tested when not\n"
+    "                    named, max_num_inbound_peers, total_connections, max_peers_per_prefix,\n"
+    "                    pending_handshakes, allow_duplicate_ip=false, seed_mode=true, "
+    "seed_visit,\n"
+    "                    persistent_peers_max_dial_period\n"
     "  --target-pid PID  the node's process, for its memory (default: found by the socket)\n"
     "  --strict          a known deviation of the node's version is a failure\n"
     "  --verbose         print the bytes that were exchanged\n"
@@ -244,6 +248,10 @@ static bool read_setting(const char *text, spec_settings *settings) {
         {"pong_timeout", &settings->pong_ms, 1000},
         {"max_num_inbound_peers", &settings->inbound_max, 1},
         {"pending_handshakes", &settings->pending_max, 1},
+        {"total_connections", &settings->total_max, 1},
+        {"max_peers_per_prefix", &settings->prefix_max, 1},
+        {"persistent_peers_max_dial_period", &settings->redial_ms, 1000},
+        {"seed_visit", &settings->visit_ms, 1000},
     };
     const char *equals = strchr(text, '=');
     const size_t len = equals == NULL ? 0 : (size_t)(equals - text);
@@ -255,8 +263,9 @@ static bool read_setting(const char *text, spec_settings *settings) {
             return good;
         }
     }
-    settings->one_per_ip = strcmp(text, "allow_duplicate_ip=false") == 0;
-    return settings->one_per_ip || strcmp(text, "allow_duplicate_ip=true") == 0;
+    settings->one_per_ip = settings->one_per_ip || strcmp(text, "allow_duplicate_ip=false") == 0;
+    settings->seed_mode = settings->seed_mode || strcmp(text, "seed_mode=true") == 0;
+    return strcmp(text, "allow_duplicate_ip=false") == 0 || strcmp(text, "seed_mode=true") == 0;
 }
 
 static int prepare(const options *opt, spec_run *run, spec_profile *ret_profile) {

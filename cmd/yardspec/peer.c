@@ -23,10 +23,14 @@ const char *spec_profile_name(spec_profile profile) {
     return profile == SPEC_TENDERMINT ? "tendermint" : "cometbft";
 }
 
-long spec_now_ms(void) {
+long spec_now_us(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+long spec_now_ms(void) {
+    return spec_now_us() / 1000;
 }
 
 const sy_suite *spec_peer_suite(const spec_peer *peer) {
@@ -87,9 +91,9 @@ socklen_t spec_sockaddr(const sy_endpoint *endpoint, struct sockaddr_storage *re
 }
 
 static uint16_t port_of(const struct sockaddr_storage *addr) {
-    return ntohs(addr->ss_family == AF_INET ? ((const struct sockaddr_in *)(const void *)addr)->sin_port
-                                            : ((const struct sockaddr_in6 *)(const void *)addr)
-                                                  ->sin6_port);
+    return ntohs(addr->ss_family == AF_INET
+                     ? ((const struct sockaddr_in *)(const void *)addr)->sin_port
+                     : ((const struct sockaddr_in6 *)(const void *)addr)->sin6_port);
 }
 
 uint16_t spec_local_port(int fd) {

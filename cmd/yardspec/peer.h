@@ -30,6 +30,7 @@ typedef enum spec_profile {
 
 /* Monotonic. */
 long spec_now_ms(void);
+long spec_now_us(void);
 
 const char *spec_profile_name(spec_profile profile);
 

@@ -15,7 +15,7 @@ typedef struct spec_result {
     double ms;
     uint16_t ports[SPEC_PEERS_MAX];
     size_t port_count;
-    size_t dials; /* of the target, until the case ended */
+    size_t dials;                        /* of the target, until the case ended */
     spec_trace *traces[SPEC_TRACES_MAX]; /* owned */
     size_t trace_count;
 } spec_result;

@@ -407,6 +407,23 @@ spec_came spec_wait_message(spec_peer *peer, uint8_t channel, spec_bytes *ret) {
     }
 }
 
+void spec_serve(spec_peer *const *peers, size_t count, int ms) {
+    for (int at = 0; at < ms; at += 20 * (int)count) {
+        for (size_t i = 0; i < count; i++) {
+            sy_packet packet;
+            peers[i]->timeout_ms = 20;
+            while (spec_peer_recv_packet(peers[i], &packet) == SPEC_CAME_DATA) {
+                if (packet.kind == SY_PACKET_KIND_PING) {
+                    spec_peer_send_pong(peers[i]);
+                }
+            }
+            if (peers[i]->ended) {
+                return;
+            }
+        }
+    }
+}
+
 void spec_judge_open(spec_run *run, spec_peer *peer) {
     spec_peer_send_ping(peer);
     const spec_came came = spec_wait_pong(peer);

@@ -32,10 +32,12 @@ typedef struct spec_target {
     sy_node_id id;
     sy_endpoint endpoint;
     const char *text; /* as given */
-    bool id_known; /* a target that dials shows it */
+    bool id_known;    /* a target that dials shows it */
     spec_profile profile;
     char network[128];
     char version[128];
+    sy_addr listen; /* where it says that it listens */
+    bool has_listen;
     uint64_t p2p_version;
     uint64_t block_version;
     uint64_t app_version;
@@ -53,7 +55,12 @@ typedef struct spec_settings {
     long pong_ms;      /* pong_timeout */
     long inbound_max;  /* max_num_inbound_peers */
     long pending_max;  /* pending_handshakes */
+    long total_max;    /* total_connections */
+    long prefix_max;   /* max_peers_per_prefix */
+    long redial_ms;    /* persistent_peers_max_dial_period */
+    long visit_ms;     /* seed_visit */
     bool one_per_ip;   /* allow_duplicate_ip is false */
+    bool seed_mode;
 } spec_settings;
 
 typedef struct spec_run {
@@ -134,6 +141,9 @@ spec_came spec_wait_pong(spec_peer *peer);
 
 /* Reads packets until a whole message on this channel is there; pings are answered. */
 spec_came spec_wait_message(spec_peer *peer, uint8_t channel, spec_bytes *ret);
+
+/* Reads what is there of each, answers pings, for so many milliseconds or until one has ended. */
+void spec_serve(spec_peer *const *peers, size_t count, int ms);
 
 /* After the last byte of a case whose peer has come up to packets: ends the case by whether a ping
  * is answered. */

@@ -30,7 +30,7 @@ def program(name):
 # cases that name none.
 VARIANTS = {
     "": (["--p2p.allow_duplicate_ip", "true", "--p2p.max_num_inbound_peers", "110"],
-         ["--capacity", CAPACITY]),
+         ["--capacity", CAPACITY, "--setting", "persistent_peers_max_dial_period=0.1"]),
     "quick": (["--p2p.allow_duplicate_ip", "true", "--p2p.max_num_inbound_peers", "110",
                "--p2p.handshake_timeout", "2s", "--ping_interval", "2s", "--pong_timeout", "1s"],
               ["--setting", "handshake_timeout=2", "--setting", "ping_interval=2",
@@ -38,10 +38,18 @@ VARIANTS = {
     "few": (["--p2p.allow_duplicate_ip", "true", "--p2p.max_num_inbound_peers", "3",
              "--pending_handshakes", "6"],
             ["--setting", "max_num_inbound_peers=3", "--setting", "pending_handshakes=6"]),
+    "total": (["--p2p.allow_duplicate_ip", "true", "--total_connections", "3"],
+              ["--setting", "total_connections=3"]),
+    "prefix": (["--p2p.allow_duplicate_ip", "true", "--max_peers_per_prefix", "2"],
+               ["--setting", "max_peers_per_prefix=2"]),
+    "seed": (["--p2p.allow_duplicate_ip", "true", "--p2p.seed_mode", "true", "--seed_visit", "2s"],
+             ["--setting", "seed_mode=true", "--setting", "seed_visit=2"]),
     "one": (["--p2p.allow_duplicate_ip", "false"], ["--setting", "allow_duplicate_ip=false"]),
 }
 VARIANT_OF_CASE = {"inbound-full": "few", "inbound-again": "few", "pending-served": "few",
-                   "pending-oldest": "few", "duplicate-ip": "one", "duplicate-ip-again": "one"}
+                   "pending-oldest": "few", "duplicate-ip": "one", "duplicate-ip-again": "one",
+                   "total-full": "total", "prefix-full": "prefix", "seed-answer": "seed",
+                   "seed-once": "seed", "seed-visit": "seed"}
 VARIANT_OF_GROUP = {"deadlines": "quick", "keepalive": "quick"}
 REDIAL = ["--p2p.persistent_peers_max_dial_period", "100ms"]
 
