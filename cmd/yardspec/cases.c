@@ -112,6 +112,9 @@ static bool is_alive(spec_run *run) {
 /* Why the case cannot be judged, or NULL. */
 static const char *obstacle(const spec_run *run, const spec_row *row) {
     const spec_target *target = &run->target;
+    if (run->gone) {
+        return "the target has gone";
+    }
     if (spec_row_is_slow(&run->settings, row) && !run->slow) {
         return "takes more than 5 s: --slow runs it";
     }
@@ -147,7 +150,10 @@ void spec_case_run(spec_run *run, const spec_case *one) {
     }
     run->peer_count = 0;
     run->case_dials = run->dials;
-    if (run->verdict == SPEC_PASS && !is_alive(run)) {
+    if (run->verdict != SPEC_SKIP && !is_alive(run)) {
+        run->gone = true;
+    }
+    if (run->gone && run->verdict == SPEC_PASS) {
         run->verdict = SPEC_UNDECIDED;
         spec_fail(run, "that the node goes on", "%s",
                   run->listen_fd >= 0 ? "the node dials no more" : "the node no longer listens");

@@ -75,6 +75,7 @@ typedef struct spec_run {
     int next_fd;                     /* -1, or a connection that came already */
     long wait_ms;                    /* how long a target may take to dial */
     sy_node_key key;                 /* ours when the target dials: it knows the ID */
+    bool gone;                       /* the target neither listens nor dials any more */
     size_t dials;                    /* connections that the target made */
     size_t case_dials;               /* ... until the present case ended */
     spec_peer peers[SPEC_PEERS_MAX]; /* of the present case */
