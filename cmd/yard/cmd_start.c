@@ -172,12 +172,22 @@ static bool add_echo(runner *run) {
     return err == SY_OK || complain("the echo reactor", err, &detail);
 }
 
+/* SPEC NI-44 */
+static void on_event(void *user, const sy_event *event, sy_time now) {
+    runner *run = user;
+    if (event->kind == SY_EVENT_CONNECTED && event->outbound) {
+        yard_discovery_connected(&run->discovery, now);
+    }
+}
+
 static bool make_switch(runner *run) {
     sy_settings settings = run->node.settings;
     sy_detail detail;
     sy_detail_clear(&detail);
     settings.log = run->log;
     settings.node_key = &run->key;
+    settings.observer = on_event;
+    settings.observer_user = run;
     const sy_err err = sy_switch_new(&settings, sy_ev_ops(), run->ev, &run->sw, &detail);
     if (err != SY_OK) {
         return complain("the configuration", err, &detail);
