@@ -2,7 +2,7 @@
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
 .PHONY: deps build-deps build demo check interop bench install package symbols conformance
-.PHONY: conformance-matrix mutants clean help
+.PHONY: conformance-matrix mutants hostile fuzz clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
@@ -20,6 +20,8 @@ help:
 	@echo "make conformance  only yardspec against our own node"
 	@echo "make conformance-matrix  released versions (needs Go)"
 	@echo "make mutants  does yardspec see deliberate faults?"
+	@echo "make hostile  attacks on a release build over real sockets, in full (some minutes)"
+	@echo "make fuzz     every fuzz target for FUZZ_SECONDS (600) each (needs clang)"
 	@echo "make deps     what building and testing needs (apt-get)"
 	@echo "make clean    removes build/"
 
@@ -72,6 +74,14 @@ mutants: build
 	@cmake --preset mutants >/dev/null
 	@cmake --build build/mutants -j $(JOBS) --target yard
 	@python3 tests/conformance/mutants.py
+
+hostile: build-deps
+	@cmake --preset hostile >/dev/null
+	@cmake --build build/hostile -j $(JOBS) --target hostile_programs
+	@python3 tests/hostile/run.py --full
+
+fuzz: deps
+	@python3 tests/fuzz/run.py --seconds $(or $(FUZZ_SECONDS),600)
 
 clean:
 	rm -rf build
