@@ -7,8 +7,8 @@
 Themes: silent, loris, floods, descriptors, kill; all when none is named.  --full takes the sizes
 that the attacks are meant to have (10,000 connections, 1,000 peers, 200 kills: some minutes),
 otherwise smaller ones.  Programs: YARD, ATTACK and SAVER, by default those of build/hostile (`make
-hostile` builds them).  The last line is "N passed, N failed"; the figures of each attack are printed
-on the way.
+hostile` builds them).  The figures of each attack are printed on the way; the last line is
+"N passed, N failed".
 """
 
 import argparse
