@@ -40,7 +40,7 @@ typedef struct attack_options {
     attack_act act;
     size_t first; /* bytes of the stage's own message that are sent at once */
     long drip_ms; /* then one byte each time; 0: none */
-    size_t size;  /* HALF: bytes of the message */
+    size_t size;  /* HALF: bytes of the message; MUTE: of all messages, 0: no end */
     unsigned channel;
     long seconds; /* CHURN: how long; 0: count connections */
 } attack_options;
@@ -48,6 +48,7 @@ typedef struct attack_options {
 typedef struct attack_conn {
     spec_peer peer;
     spec_bytes out; /* to be sent when the socket takes it */
+    size_t asked;   /* MUTE: bytes of messages so far */
     bool open;
 } attack_conn;
 

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #define TIMEOUT_MS  10000
-#define MUTE_LEN    16384 /* bytes of a message that is to be echoed */
-#define MESSAGES    8     /* of them at a time */
+#define MUTE_LEN    16000 /* bytes of a message that is to be echoed */
+#define MUTE_PIECE  1000
+#define MESSAGES    8 /* of them at a time */
 #define HUGE_LENGTH UINT64_C(0x4000000000000000)
 
 /* ---- TCP ------------------------------------------------------------------------------------- */
@@ -177,12 +178,13 @@ void attack_refill(const attack_options *options, attack_conn *conn) {
         while (plain.len + len <= (size_t)4 * SY_FRAME_DATA_MAX) {
             spec_bytes_add(&plain, ping, len);
         }
-    } else if (options->act == ATTACK_MUTE) {
+    } else if (options->size == 0 || conn->asked < options->size) {
         for (size_t i = 0; i < MESSAGES; i++) {
-            for (size_t left = MUTE_LEN; left > 0; left -= 1024) {
-                add_packet(options, conn, left == 1024, 1000, &plain);
+            for (size_t left = MUTE_LEN; left > 0; left -= MUTE_PIECE) {
+                add_packet(options, conn, left == MUTE_PIECE, MUTE_PIECE, &plain);
             }
         }
+        conn->asked += (size_t)MESSAGES * MUTE_LEN;
     }
     if (plain.len > 0) {
         spec_peer_seal_stream(&conn->peer, plain.data, plain.len, &conn->out);

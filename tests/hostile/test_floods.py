@@ -58,6 +58,25 @@ class Floods(HostileTest):
         self.check_friend(friend)
         self.check_nothing_left(target, peers=1)
 
+    def test_a_lagging_peer_costs_no_processor_time(self):
+        """Its queue is full and its socket takes nothing: nobody tries again and again."""
+        target = self.target("--p2p.max_num_inbound_peers", 100, "--p2p.recv_rate", 0)
+        friend = self.friend(target)
+        attack = self.attack(target, stage="up", act="mute", size=16 * MEBI, count=10, spread=10,
+                             channel=CHANNEL)
+        attack.wait_ready()
+        self.wait_quiet(attack)
+        state = attack.state()
+        self.assertEqual((state["open"], state["received"]), (10, 0))
+        busy, begun = target.cpu(), time.monotonic()
+        time.sleep(2)
+        share = (target.cpu() - busy) / (time.monotonic() - begun)
+        self.tell(f"{share * 100:.1f} % of a processor, after {state['sent'] / MEBI:.0f} MiB")
+        self.assertLess(share, 0.2 if SANITIZED else 0.05)
+        attack.end()
+        self.check_friend(friend)
+        self.check_nothing_left(target, peers=1)
+
     def test_half_of_the_largest_message(self):
         """More than the node's memory in unfinished messages: it stays inside its budget, and an
         honest newcomer still gets in."""
