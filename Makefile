@@ -2,14 +2,14 @@
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
 .PHONY: deps build-deps build demo check interop interop-long bench bench-seed install package
-.PHONY: symbols conformance conformance-matrix mutants clean help
+.PHONY: symbols conformance conformance-matrix mutants hostile fuzz sim-long clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
 RELEASE  = build/release
 
 # Themes of tests/interop that have a form of some minutes.
-LONG_THEMES ?= sleeper pexlong
+LONG_THEMES = sleeper pexlong
 
 help:
 	@echo "make build    the release programs, in build/bin/"
@@ -25,6 +25,8 @@ help:
 	@echo "make conformance  only yardspec against our own node"
 	@echo "make conformance-matrix  released versions (needs Go)"
 	@echo "make mutants  does yardspec see deliberate faults?"
+	@echo "make hostile  attacks on a release build over real sockets, in full (some minutes)"
+	@echo "make fuzz     every fuzz target for FUZZ_SECONDS (600) each (needs clang)"
 	@echo "make deps     what building and testing needs (apt-get)"
 	@echo "make clean    removes build/"
 
@@ -83,6 +85,14 @@ mutants: build
 	@cmake --preset mutants >/dev/null
 	@cmake --build build/mutants -j $(JOBS) --target yard
 	@python3 tests/conformance/mutants.py
+
+hostile: build-deps
+	@cmake --preset hostile >/dev/null
+	@cmake --build build/hostile -j $(JOBS) --target hostile_programs
+	@python3 tests/hostile/run.py --full
+
+fuzz: deps
+	@python3 tests/fuzz/run.py --seconds $(or $(FUZZ_SECONDS),600)
 
 clean:
 	rm -rf build

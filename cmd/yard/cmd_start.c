@@ -76,6 +76,7 @@ static bool get_key(runner *run) {
     const char *path = run->node.key_path;
     char *why = NULL;
     bool open_to_others = false;
+    (void)yard_file_sweep(path);
     if (!yard_file_exists(path)) {
         if (!yard_key_create(path, &run->key, &why)) {
             yard_complain("start: %s", why);

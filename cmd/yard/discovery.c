@@ -195,6 +195,8 @@ bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
     sy_err err = make_book(discovery, sy_switch_id(sw));
     if (err == SY_OK) {
         note_external(discovery, now);
+        (void)yard_file_sweep(node->book_path);
+        (void)yard_file_sweep(node->notes_path);
         if (!read_book(discovery, now) || !read_notes(discovery, now)) {
             return false;
         }
