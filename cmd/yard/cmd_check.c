@@ -73,6 +73,7 @@ static void print_together(const yard_config *config, const yard_node *node) {
     } else {
         (void)printf("%zu\n", s->max_per_ip);
     }
+    (void)printf("#   lists: %zu allowed, %zu denied\n", node->allow_count, node->deny_count);
     (void)printf("#   memory, worst case: %" PRIu64 " bytes (peers %" PRIu64
                  " and handshakes %" PRIu64 ", together at most memory_max; shared areas %" PRIu64
                  ")\n",

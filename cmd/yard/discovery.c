@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/yard/discovery.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <sodium.h>
 
@@ -21,19 +19,19 @@ static void say(const yard_discovery *d, sy_log_level level, const char *event, 
 /* ---- Files -------------------------------------------------------------------------------------
  */
 
-/* The file moves to a name with the time in it, so that nothing of it is lost. */
 static bool set_aside(const yard_discovery *d, const char *path, const char *why, sy_time now) {
-    char *aside = yard_format("%s.damaged-%lld", path, (long long)time(NULL));
-    const bool moved = rename(path, aside) == 0;
-    if (moved) {
-        char *text = yard_format("%s; the file is now %s", why, aside);
-        say(d, SY_LOG_ERROR, "set_aside", path, text, now);
-        free(text);
-    } else {
-        yard_complain("%s: %s; it cannot be set aside: %s", path, why, strerror(errno));
+    char *aside;
+    char *failure;
+    if (!yard_file_set_aside(path, &aside, &failure)) {
+        yard_complain("%s: %s", why, failure);
+        free(failure);
+        return false;
     }
+    char *text = yard_format("%s; the file is now %s", why, aside);
+    say(d, SY_LOG_ERROR, "set_aside", path, text, now);
+    free(text);
     free(aside);
-    return moved;
+    return true;
 }
 
 static bool read_book(yard_discovery *d, sy_time now) {
@@ -168,7 +166,7 @@ static void note_external(yard_discovery *d, sy_time now) {
 bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
                          const yard_node *node, sy_switch *sw, sy_log log, sy_time now) {
     sy_detail detail;
-    *discovery = (yard_discovery){.config = config, .node = node, .log = log};
+    *discovery = (yard_discovery){.config = config, .node = node, .sw = sw, .log = log};
     if (!node->pex) {
         return true;
     }
@@ -205,6 +203,23 @@ void yard_discovery_listening(yard_discovery *discovery, const sy_endpoint *boun
         say(discovery, SY_LOG_WARN, "not_routable", text,
             "peers elsewhere cannot dial the address that we advertise; set external_address", now);
     }
+}
+
+void yard_discovery_reload(yard_discovery *discovery, sy_time now) {
+    const yard_node *node = discovery->node;
+    if (discovery->pex == NULL) {
+        return;
+    }
+    sy_err err =
+        sy_addr_book_set_private(discovery->book, node->private_ids, node->private_count);
+    if (err == SY_OK) {
+        err = sy_pex_set_seeds(discovery->pex, node->seeds, node->seed_count, now);
+    }
+    if (err != SY_OK) {
+        say(discovery, SY_LOG_ERROR, "reload_failed", node->book_path, sy_strerror(err), now);
+    }
+    sy_pex_set_target(discovery->pex, node->settings.max_outbound, now);
+    sy_switch_reactor_touch(discovery->sw, discovery->pex);
 }
 
 void yard_discovery_close(yard_discovery *discovery) {

@@ -17,6 +17,7 @@
 typedef struct yard_discovery {
     const yard_config *config;
     const yard_node *node;
+    sy_switch *sw;
     sy_log log;
     sy_addr_book *book;
     sy_pex *pex;
@@ -29,6 +30,10 @@ bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
 
 /* Where we listen: never to be dialed; warns when nobody else could. */
 void yard_discovery_listening(yard_discovery *discovery, const sy_endpoint *bound, sy_time now);
+
+/* The configuration and the node that were borrowed have new contents: target, seeds and private
+ * IDs follow. */
+void yard_discovery_reload(yard_discovery *discovery, sy_time now);
 
 /* After the switch is gone. */
 void yard_discovery_close(yard_discovery *discovery);

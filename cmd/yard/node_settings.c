@@ -246,6 +246,62 @@ static void set_ids(yard_config *config, yard_key key, sy_node_id **ids, size_t 
     *ret_count = count;
 }
 
+/* Entries end at a comma or a line's end, so that a list can be a text of many lines. */
+static bool next_rule(const char **at, const char **ret_item, size_t *ret_len) {
+    static const char blank[] = " \t\n,";
+    const char *item = *at + strspn(*at, blank);
+    size_t len = strcspn(item, "\n,");
+    *at = item + len;
+    while (len > 0 && strchr(blank, item[len - 1]) != NULL) {
+        len--;
+    }
+    *ret_item = item;
+    *ret_len = len;
+    return len > 0;
+}
+
+/* A list of IDs, addresses and prefixes. */
+static void set_rules(yard_config *config, yard_key key, sy_net_rule **rules, size_t *count) {
+    const char *at = text_of(config, key);
+    const char *item;
+    size_t item_len;
+    size_t cap = 0;
+    for (size_t position = 1; next_rule(&at, &item, &item_len); position++) {
+        sy_detail why;
+        sy_net_rule rule;
+        sy_detail_clear(&why);
+        if (position > SY_FILTER_RULES_MAX) {
+            yard_config_refuse(config, key, "more than the limit of %d entries",
+                               SY_FILTER_RULES_MAX);
+            return;
+        }
+        if (sy_net_rule_parse(item, item_len, &rule, &why) != SY_OK) {
+            yard_config_refuse(config, key, "entry %zu: %s", position, why.text);
+            continue;
+        }
+        if (*count == cap) {
+            cap = cap == 0 ? 16 : 2 * cap;
+            *rules = yard_resize(*rules, cap, sizeof **rules);
+        }
+        (*rules)[(*count)++] = rule;
+    }
+}
+
+static void set_filter(yard_config *config, yard_node *node) {
+    set_rules(config, YARD_KEY_ALLOW_PEERS, &node->allow, &node->allow_count);
+    set_rules(config, YARD_KEY_DENY_PEERS, &node->deny, &node->deny_count);
+    node->bans_path = yard_path(config->home, text_of(config, YARD_KEY_BANS_FILE));
+}
+
+sy_filter_settings yard_node_filter(const yard_node *node) {
+    return (sy_filter_settings){
+        .allow = node->allow,
+        .allow_count = node->allow_count,
+        .deny = node->deny,
+        .deny_count = node->deny_count,
+    };
+}
+
 static void set_peers(yard_config *config, yard_node *node) {
     set_addrs(config, YARD_KEY_PERSISTENT_PEERS, &node->persistent, &node->persistent_count);
     set_ids(config, YARD_KEY_UNCONDITIONAL_PEER_IDS, &node->unconditional,
@@ -419,6 +475,7 @@ bool yard_node_build(yard_config *config, yard_node *node) {
     set_profiles(config, node);
     set_listener(config, node);
     set_peers(config, node);
+    set_filter(config, node);
     set_pex(config, node);
     set_admission(config, node);
     set_limits(config, node);
@@ -434,6 +491,9 @@ bool yard_node_build(yard_config *config, yard_node *node) {
 void yard_node_fini(yard_node *node) {
     free(node->persistent);
     free(node->unconditional);
+    free(node->allow);
+    free(node->deny);
+    free(node->bans_path);
     free(node->seeds);
     free(node->private_ids);
     free(node->book_path);

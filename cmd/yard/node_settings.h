@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <switchyard/addr.h>
+#include <switchyard/filter.h>
 #include <switchyard/log.h>
 #include <switchyard/switch.h>
 
@@ -23,6 +24,11 @@ typedef struct yard_node {
     sy_addr *persistent;
     size_t persistent_count;
     sy_node_id *unconditional;
+    sy_net_rule *allow;
+    size_t allow_count;
+    sy_net_rule *deny;
+    size_t deny_count;
+    char *bans_path;
     bool pex;
     bool seed_mode;
     bool book_strict;
@@ -43,6 +49,9 @@ typedef struct yard_node {
  * warnings and notes.  Returns whether there are no errors.  Call yard_node_fini in any case. */
 bool yard_node_build(yard_config *config, yard_node *node);
 void yard_node_fini(yard_node *node);
+
+/* The allow and deny lists; borrows from the node. */
+sy_filter_settings yard_node_filter(const yard_node *node);
 
 /* The most that this configuration can make the node allocate for peers. */
 typedef struct yard_memory {
