@@ -91,10 +91,10 @@ static void say_settings(yard_runner *run) {
            SY_F_STR("profiles", profiles));
     free(profiles);
     for (size_t i = 0; i < run->config.warnings.count; i++) {
-        yard_runner_say(run, SY_LOG_WARN, "config", run->config.warnings.items[i]);
+        yard_runner_say_config(run, SY_LOG_WARN, "config", run->config.warnings.items[i]);
     }
     for (size_t i = 0; i < run->config.notes.count; i++) {
-        yard_runner_say(run, SY_LOG_INFO, "config", run->config.notes.items[i]);
+        yard_runner_say_config(run, SY_LOG_INFO, "config", run->config.notes.items[i]);
     }
     SY_LOG(&run->log, SY_LOG_INFO, "yard", "limits", sy_ev_now(run->ev),
            SY_F_U64("max_inbound", s->max_inbound), SY_F_U64("max_outbound", s->max_outbound),

@@ -16,6 +16,19 @@ void yard_runner_say(yard_runner *run, sy_log_level level, const char *event, co
     SY_LOG(&run->log, level, "yard", event, sy_ev_now(run->ev), SY_F_STR("text", text));
 }
 
+void yard_runner_say_config(yard_runner *run, sy_log_level level, const char *event,
+                            const char *text) {
+    const char *path = run->config.path;
+    const size_t path_len = strlen(path);
+    const bool has_path = strncmp(text, path, path_len) == 0 && text[path_len] == ':';
+    const char *rest = has_path ? text + path_len + 1 : text;
+    const size_t len = strlen(rest);
+    const size_t first = len < SY_LOG_TEXT_MAX ? len : SY_LOG_TEXT_MAX;
+    SY_LOG(&run->log, level, "yard", event, sy_ev_now(run->ev),
+           SY_F_STR("path", has_path ? path : ""), SY_F_STRN("text", rest, first),
+           SY_F_STRN("more", rest + first, len - first));
+}
+
 static void say_file(yard_runner *run, sy_log_level level, const char *event, const char *path,
                      const char *text) {
     SY_LOG(&run->log, level, "yard", event, sy_ev_now(run->ev), SY_F_STR("path", path),
@@ -191,12 +204,17 @@ static void keep_fixed(const yard_config *in_effect, yard_config *config) {
     }
 }
 
+/* A text as it is: the log has quotes of its own.  Owned. */
+static char *bare(const yard_key_desc *desc, const yard_value *value) {
+    return desc->kind == YARD_KIND_TEXT ? yard_strdup(value->text) : yard_value_print(desc, value);
+}
+
 static changes say_changes(yard_runner *run, const yard_config *old, const yard_config *fresh) {
     changes found = {0, 0};
     for (yard_key key = 0; key < YARD_KEY_COUNT; key++) {
         const yard_key_desc *desc = yard_key_get(key);
-        char *was = yard_value_print(desc, &old->values[key]);
-        char *is = yard_value_print(desc, &fresh->values[key]);
+        char *was = bare(desc, &old->values[key]);
+        char *is = bare(desc, &fresh->values[key]);
         if (desc->role == YARD_ROLE_USED && strcmp(was, is) != 0) {
             say_change(run, key, was, is);
             *(yard_key_reloads(key) ? &found.taken : &found.restart) += 1;
@@ -265,7 +283,7 @@ static sy_err give_settings(yard_runner *run, sy_detail *ret_restart, sy_detail 
 }
 
 static void refuse(yard_runner *run, const char *why) {
-    yard_runner_say(run, SY_LOG_ERROR, "reload_refused", why);
+    yard_runner_say_config(run, SY_LOG_ERROR, "reload_refused", why);
 }
 
 static bool refuse_errors(yard_runner *run, const yard_config *config) {
@@ -364,7 +382,7 @@ void yard_runner_reload(yard_runner *run) {
         free(why);
     } else {
         for (size_t i = 0; i < fresh.warnings.count; i++) {
-            yard_runner_say(run, SY_LOG_WARN, "config", fresh.warnings.items[i]);
+            yard_runner_say_config(run, SY_LOG_WARN, "config", fresh.warnings.items[i]);
         }
         apply(run, &fresh, &bans);
         sy_gate_fini(&bans);

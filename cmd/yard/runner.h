@@ -40,6 +40,11 @@ typedef struct yard_runner {
 
 void yard_runner_say(yard_runner *run, sy_log_level level, const char *event, const char *text);
 
+/* A sentence of the configuration ("PATH:LINE: p2p.laddr: ..."): the path is a field of its own and
+ * the rest goes on in a second one, so that neither is cut where it says what is wrong. */
+void yard_runner_say_config(yard_runner *run, sy_log_level level, const char *event,
+                            const char *text);
+
 /* Flags over the file over the defaults, and what a seed is when nobody says otherwise.  Made anew;
  * errors are in it. */
 void yard_runner_read_config(const yard_runner *run, yard_config *ret_config);

@@ -103,7 +103,7 @@ class CheckConfig(YardTest):
             f"warning: {path}:3: p2p.lader: unknown key, ignored",
             f"warning: {path}:7: switchyard.z: unknown key, ignored"])
         node = self.node("--chain-id", "c")
-        node.wait_log(r"level=warn .*event=config .*:3: p2p\.lader: unknown key, ignored")
+        node.wait_log(r"level=warn .*event=config .*config\.toml text="3: p2p\.lader: unknown key, ignored")
 
     def test_no_home_and_no_chain_id(self):
         _, err = self.run_yard("start", "--home", self.dir / "none", status=1)

@@ -118,8 +118,8 @@ class Reload(YardTest):
         other = self.peer(node, "other")
         self.added(node, other)
         said = self.reload(node, ours=f'deny_peers = "{other.id}"')
-        self.assertRegex(said, rf'event=changed key=switchyard\.deny_peers old="?\\?"?\S* '
-                               rf"new=\S*{other.id}")
+        self.assertRegex(said, rf'event=changed key=switchyard\.deny_peers old="" '
+                               rf"new={other.id}\n")
         node.wait_log(f"event=peer_removed .*id={other.id} .*reason=FILTERED")
         self.reload(node)
         self.added(node, other, count=2)
@@ -178,13 +178,15 @@ class Reload(YardTest):
 
     # KEY-TEST switchyard.log_level switchyard.log_format
     def test_log_level_and_format(self):
-        node = self.start("node", ours='log_level = "info"')
+        nobody = f'persistent_peers = "{"0" * 40}@nosuch.invalid:1"'
+        node = self.start("node", p2p=nobody, ours='log_level = "info"')
+        node.wait_log("event=dial_failed")
         self.assertNotIn("level=debug", node.log())
-        said = self.reload(node, ours='log_level = "debug"')
-        self.assertRegex(said, r'key=switchyard\.log_level old=\S*info\S* new=\S*debug')
+        said = self.reload(node, p2p=nobody, ours='log_level = "debug"')
+        self.assertRegex(said, r"key=switchyard\.log_level old=info new=debug\n")
+        node.wait_log("level=debug .*event=name_not_resolved")
         other = self.peer(node, "other")
         self.added(node, other)
-        node.wait_log("level=debug")
         self.reload(node, ours='log_level = "error"')
         other.stop()
         again = self.peer(node, "again")
@@ -209,8 +211,8 @@ class Reload(YardTest):
         for _ in range(2):
             self.set_config(node.home, text)
             said = self.hup(node)
-            self.assertRegex(said, r'level=warn .*event=needs_restart key=moniker old=\S* '
-                                   r'new=\S*new')
+            self.assertRegex(said, r'level=warn .*event=needs_restart key=moniker old="" '
+                                   r'new=new\n')
             self.assertRegex(said, r"event=needs_restart key=switchyard\.chain_id ")
             self.assertRegex(said, r"event=needs_restart key=p2p\.pex old=true new=false")
             self.assertNotIn("upnp", said)
@@ -222,7 +224,7 @@ class Reload(YardTest):
         node = Node(self, node.home, laddr=f"tcp://127.0.0.1:{port}")
         node.wait_log("event=connection_refused .*reason=NI_NETWORK")
 
-    # text of the file; what the refusal says behind the path
+    # text of the file; what the refusal says: line, key, value, limit
     BROKEN = (
         ("[p2p\n", ":1: "),
         (BASE % ("max_num_inbound_peers = 1000001", ""),
@@ -248,7 +250,7 @@ class Reload(YardTest):
                                                         "max_num_outbound_peers = 0"))
                 said = self.hup(node)
                 self.assertRegex(said, r"level=error .*event=reload_refused ")
-                self.assertIn(f"{path}{says}".replace('"', '\\"'), said)
+                self.assertRegex(said, rf'path=\S*config\.toml text="?{re.escape(says[1:])}')
                 self.assertNotIn("event=changed", said)
         path.unlink()
         self.assertIn("No such file", self.hup(node))

@@ -28,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 LANES = 2
 # the long one first, so that the others run beside it
 THEMES = ["nodes", "crossed", "pex", "refusals", "echo", "profiles", "persistent", "probe",
-          "harness"]
+          "config", "harness"]
 
 
 class Result(unittest.TextTestResult):
