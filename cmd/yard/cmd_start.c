@@ -265,7 +265,8 @@ static void on_stop_signal(struct ev_loop *loop, ev_signal *watcher, int revents
         return;
     }
     run->stopping = true;
-    yard_runner_say(run, SY_LOG_INFO, "stopping", watcher->signum == SIGTERM ? "SIGTERM" : "SIGINT");
+    yard_runner_say(run, SY_LOG_INFO, "stopping",
+                    watcher->signum == SIGTERM ? "SIGTERM" : "SIGINT");
     sy_switch_stop(run->sw, sy_ev_now(run->ev));
     ev_timer_again(loop, &run->stop_poll);
 }

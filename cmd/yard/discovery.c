@@ -210,8 +210,7 @@ void yard_discovery_reload(yard_discovery *discovery, sy_time now) {
     if (discovery->pex == NULL) {
         return;
     }
-    sy_err err =
-        sy_addr_book_set_private(discovery->book, node->private_ids, node->private_count);
+    sy_err err = sy_addr_book_set_private(discovery->book, node->private_ids, node->private_count);
     if (err == SY_OK) {
         err = sy_pex_set_seeds(discovery->pex, node->seeds, node->seed_count, now);
     }

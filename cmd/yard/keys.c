@@ -155,8 +155,10 @@ static void print_row(FILE *out, yard_key key) {
 }
 
 static void print_table(FILE *out, const char *heading, const char *table) {
-    (void)fprintf(out, "\n## %s\n\n| key | default | on SIGHUP | meaning |\n"
-                       "| --- | --- | --- | --- |\n", heading);
+    (void)fprintf(out,
+                  "\n## %s\n\n| key | default | on SIGHUP | meaning |\n"
+                  "| --- | --- | --- | --- |\n",
+                  heading);
     for (yard_key key = 0; key < YARD_KEY_COUNT; key++) {
         const bool here =
             table[0] == '\0' ? keys[key].table[0] == '\0' : is_inside(keys[key].table, table);
@@ -180,9 +182,10 @@ void yard_keys_print(FILE *out) {
         "`-` are the same in flags, lists are written as in TOML. Durations are numbers with\n"
         "units: `20s`, `1m30s`, `100ms`. Other tables of the file are not read.\n"
         "\n"
-        "On SIGHUP `yard start` reads the file again. It takes all of it or, when anything in it is\n"
-        "wrong, nothing, and logs what changed; `restart` marks keys that keep their old value until\n"
-        "then. New deadlines, rates and keepalive hold for connections made from then on; peers\n"
+        "On SIGHUP `yard start` reads the file again. It takes all of it or, when anything in it\n"
+        "is wrong, nothing, and logs what changed; `restart` marks keys that keep their old value\n"
+        "until then. New deadlines, rates and keepalive hold for connections made from then on; "
+        "peers\n"
         "over a new limit, and those that a list does not let pass any more, leave at once.\n",
         out);
     print_table(out, "[switchyard]", "switchyard");

@@ -258,8 +258,7 @@ static void change_persistent(yard_runner *run, const yard_node *old, const yard
         if (find_addr(old->persistent, old->persistent_count, addr) != NULL) {
             continue;
         }
-        const sy_err err =
-            sy_switch_dial(run->sw, addr, SY_DIAL_PERSISTENT, sy_ev_now(run->ev));
+        const sy_err err = sy_switch_dial(run->sw, addr, SY_DIAL_PERSISTENT, sy_ev_now(run->ev));
         if (err == SY_ERR_SELF) {
             say_peer(run, SY_LOG_INFO, "persistent_peer_is_self", addr, SY_OK);
         } else if (err == SY_OK) {

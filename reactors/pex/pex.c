@@ -482,26 +482,15 @@ void sy_pex_config_default_sized(sy_pex_config *config, size_t size) {
     };
 }
 
-static sy_err check_seeds(const sy_addr *seeds, size_t count) {
-    if (count > SY_PEX_SEEDS_MAX) {
-        return SY_ERR_CONFIG;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!seeds[i].has_id) {
-            return SY_ERR_CONFIG;
-        }
-    }
-    return SY_OK;
-}
-
 static sy_err check_config(const sy_pex_config *config) {
     SY_REQUIRE(config->size == sizeof *config);
     SY_REQUIRE(config->source.ops != NULL);
-    if (config->ensure_period == 0 || config->save_period == 0 || config->crawl_period == 0 || config->visit_max == 0 ||
-        config->crawl_wait == 0 || config->crawl_parallel > SY_PEX_DIALING_MAX) {
+    if (config->ensure_period == 0 || config->save_period == 0 || config->crawl_period == 0 ||
+        config->visit_max == 0 || config->crawl_wait == 0 ||
+        config->crawl_parallel > SY_PEX_DIALING_MAX) {
         return SY_ERR_CONFIG;
     }
-    return check_seeds(config->seeds, config->seed_count);
+    return pex_check_seeds(config->seeds, config->seed_count);
 }
 
 static void fill_ops(sy_pex *pex) {
@@ -577,31 +566,6 @@ void sy_pex_del(sy_pex *pex) {
 
 const sy_reactor_ops *sy_pex_ops(sy_pex *pex) {
     return &pex->ops;
-}
-
-sy_err sy_pex_set_seeds(sy_pex *pex, const sy_addr *seeds, size_t count, sy_time now) {
-    const sy_err err = check_seeds(seeds, count);
-    if (err != SY_OK) {
-        return err;
-    }
-    sy_addr *copy = sy_mem_zalloc_array(&pex->mem, count + 1, sizeof *copy);
-    if (copy == NULL) {
-        return SY_ERR_NOMEM;
-    }
-    if (count > 0) {
-        memcpy(copy, seeds, count * sizeof *copy);
-    }
-    sy_mem_release(&pex->mem, pex->seeds);
-    pex->seeds = copy;
-    pex->config.seeds = copy;
-    pex->config.seed_count = count;
-    pex->seed_next = count; /* none is being tried */
-    pex->seeds_at = now;
-    pex->alone_at = now;
-    if (pex->sw != NULL) {
-        pex_ensure_soon(pex, SY_SEC, now);
-    }
-    return SY_OK;
 }
 
 void sy_pex_set_target(sy_pex *pex, size_t max_outbound, sy_time now) {

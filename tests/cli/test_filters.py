@@ -52,11 +52,11 @@ class Lists(YardTest):
         out, err = self.run_yard("check-config", "--home", home)
         self.assertEqual(err, "")
         self.assertIn("#   lists: 0 allowed, 4 denied", out)
-        self.set_config(home, '[switchyard]\nchain_id = "c"\n\nallow_peers = "10.0.0.0/8,10.0.0.1/8"'
-                              '\ndeny_peers = "x"\n')
+        self.set_config(home, '[switchyard]\nchain_id = "c"\n\n'
+                              'allow_peers = "10.0.0.0/8,10.0.0.1/8"\ndeny_peers = "x"\n')
         _, err = self.run_yard("check-config", "--home", home, status=1)
-        self.assertIn(":4: switchyard.allow_peers: entry 2: rule \"10.0.0.1/8\": address bits behind "
-                      "the prefix are not 0", err)
+        self.assertIn(":4: switchyard.allow_peers: entry 2: rule \"10.0.0.1/8\": address bits "
+                      "behind the prefix are not 0", err)
         self.assertIn(":5: switchyard.deny_peers: entry 1: rule \"x\": neither an ID", err)
 
 

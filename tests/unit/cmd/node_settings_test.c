@@ -170,6 +170,7 @@ static const number_row number_rows[] = {
     {"[p2p]\nunconditional_peer_ids = \"" ID_A "," ID_B "\"\n", AT(unconditional_count), 2},
 };
 
+/* KEY-TEST switchyard.resolve_timeout switchyard.park_timeout */
 Test(node_settings, numbers_arrive_in_the_settings) {
     for (size_t i = 0; i < sizeof number_rows / sizeof number_rows[0]; i++) {
         const number_row *row = &number_rows[i];
