@@ -10,10 +10,10 @@
 #include <switchyard/assert.h>
 #include <switchyard/pex.h>
 
-#define OUTBOUND_TARGET   10           /* of a Tendermint 0.22 node, inside its max_num_peers */
-#define PENDING_BYTES     4096         /* SPEC SW-05 */
-#define LOOP_BYTES        (256 * 1024) /* read area and scratch areas */
-#define OTHER_DESCRIPTORS 32           /* standard streams, loop, resolver, listener */
+#define OUTBOUND_TARGET   10    /* of a Tendermint 0.22 node, inside its max_num_peers */
+#define PENDING_BYTES     4096  /* SPEC SW-05 */
+#define PENDING_PLAIN     32768 /* in plain NodeInfo comes before the identity */
+#define OTHER_DESCRIPTORS 32    /* standard streams, loop, resolver, listener */
 
 static const char *text_of(const yard_config *config, yard_key key) {
     return config->values[key].text;
@@ -506,21 +506,42 @@ void yard_node_fini(yard_node *node) {
 
 /* ---- The worst case -------------------------------------------------------------------------- */
 
+static bool speaks_plain(const sy_settings *s) {
+    for (size_t i = 0; i < s->profile_count; i++) {
+        if (strcmp(s->profiles[i], "plain") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each rule is held by the node and by its switch, the bans are while they are read twice. */
+static uint64_t list_bytes(const yard_node *node) {
+    return 2 * ((uint64_t)(node->allow_count + node->deny_count) * sizeof(sy_net_rule) +
+                (uint64_t)SY_BANS_MAX * sizeof(sy_ban));
+}
+
 yard_memory yard_node_memory(const yard_node *node) {
     const sy_settings *s = &node->settings;
-    yard_memory memory = {.loop = LOOP_BYTES};
+    yard_memory memory = {.loop = YARD_LOOP_BYTES, .lists = list_bytes(node)};
     memory.peers = s->total_connections > 0 ? s->total_connections
                                             : s->max_inbound + s->max_outbound +
                                                   node->persistent_count + s->unconditional_count;
     memory.peer_bytes = memory.peers > UINT64_MAX / 2 / s->peer_memory_max
                             ? UINT64_MAX / 2
                             : (uint64_t)memory.peers * s->peer_memory_max;
-    memory.pending = (uint64_t)s->max_pending * PENDING_BYTES;
+    memory.handshakes =
+        s->max_pending + node->persistent_count + (node->pex ? SY_PEX_DIALING_MAX : 0);
+    memory.pending =
+        (uint64_t)memory.handshakes * (speaks_plain(s) ? PENDING_PLAIN : PENDING_BYTES);
+    memory.book = node->pex ? YARD_BOOK_BYTES : 0;
     const uint64_t charged = memory.peer_bytes + memory.pending;
-    memory.worst = (charged < s->memory_max ? charged : s->memory_max) + memory.loop;
+    memory.worst = (charged < s->memory_max ? charged : s->memory_max) + memory.book +
+                   memory.lists + memory.loop;
     return memory;
 }
 
 size_t yard_node_descriptors(const yard_node *node) {
-    return yard_node_memory(node).peers + node->settings.max_pending + OTHER_DESCRIPTORS;
+    const yard_memory memory = yard_node_memory(node);
+    return memory.peers + memory.handshakes + OTHER_DESCRIPTORS;
 }

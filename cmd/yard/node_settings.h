@@ -57,10 +57,16 @@ sy_filter_settings yard_node_filter(const yard_node *node);
 typedef struct yard_memory {
     size_t peers;        /* connections past identity */
     uint64_t peer_bytes; /* all of them, before memory_max cuts */
-    uint64_t pending;    /* bytes of handshakes in progress */
-    uint64_t loop;       /* areas shared by all connections */
+    size_t handshakes;   /* in progress, in both directions */
+    uint64_t pending;    /* bytes of them */
+    uint64_t book;       /* a full address book being written, and peer exchange; 0: none */
+    uint64_t lists;      /* allow and deny lists, and as many bans as there can be */
+    uint64_t loop;       /* what all connections share */
     uint64_t worst;      /* the sum, peers and pending cut at memory_max */
 } yard_memory;
+
+#define YARD_LOOP_BYTES ((uint64_t)2 << 20)
+#define YARD_BOOK_BYTES ((uint64_t)24 << 20)
 
 yard_memory yard_node_memory(const yard_node *node);
 
