@@ -178,11 +178,15 @@ static bool make_switch(runner *run) {
     sy_detail_clear(&detail);
     settings.log = run->log;
     settings.node_key = &run->key;
-    const sy_err err = sy_switch_new(&settings, sy_ev_ops(), run->ev, &run->sw, &detail);
+    sy_err err = sy_switch_new(&settings, sy_ev_ops(), run->ev, &run->sw, &detail);
     if (err != SY_OK) {
         return complain("the configuration", err, &detail);
     }
     sy_ev_attach(run->ev, run->sw);
+    if (run->node.filter_peers &&
+        (err = sy_switch_set_app_filter(run->sw, &run->node.app_filter, &detail)) != SY_OK) {
+        return complain("filter_peers", err, &detail);
+    }
     return add_echo(run) && yard_discovery_open(&run->discovery, &run->config, &run->node, run->sw,
                                                 run->log, sy_ev_now(run->ev));
 }
