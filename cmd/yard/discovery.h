@@ -19,7 +19,6 @@ typedef struct yard_discovery {
     const yard_node *node;
     sy_switch *sw;
     sy_log log;
-    sy_switch *sw;
     sy_addr_book *book;
     sy_pex *pex;
     bool wildcard; /* we listen at one and nobody told us our address */
