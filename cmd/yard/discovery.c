@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/yard/discovery.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -33,19 +31,19 @@ static void give_memory_back(void) {
 #endif
 }
 
-/* The file moves to a name with the time in it, so that nothing of it is lost. */
 static bool set_aside(const yard_discovery *d, const char *path, const char *why, sy_time now) {
-    char *aside = yard_format("%s.damaged-%lld", path, (long long)time(NULL));
-    const bool moved = rename(path, aside) == 0;
-    if (moved) {
-        char *text = yard_format("%s; the file is now %s", why, aside);
-        say(d, SY_LOG_ERROR, "set_aside", path, text, now);
-        free(text);
-    } else {
-        yard_complain("%s: %s; it cannot be set aside: %s", path, why, strerror(errno));
+    char *aside;
+    char *failure;
+    if (!yard_file_set_aside(path, &aside, &failure)) {
+        yard_complain("%s: %s", why, failure);
+        free(failure);
+        return false;
     }
+    char *text = yard_format("%s; the file is now %s", why, aside);
+    say(d, SY_LOG_ERROR, "set_aside", path, text, now);
+    free(text);
     free(aside);
-    return moved;
+    return true;
 }
 
 static bool read_book(yard_discovery *d, sy_time now) {
@@ -94,7 +92,13 @@ static bool read_notes(yard_discovery *d, sy_time now) {
     }
     const sy_err err = sy_addr_book_load_notes(d->book, text, len, &detail);
     free(text);
-    return err == SY_OK || set_aside(d, path, detail.text, now);
+    if (err == SY_ERR_CONFIG) {
+        return set_aside(d, path, detail.text, now);
+    }
+    if (err != SY_OK) {
+        yard_complain("%s: %s", path, sy_strerror(err));
+    }
+    return err == SY_OK;
 }
 
 static void write_text(const yard_discovery *d, const char *path, char *text, size_t len,
@@ -189,6 +193,8 @@ bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
     sy_err err = make_book(discovery, sy_switch_id(sw));
     if (err == SY_OK) {
         note_external(discovery, now);
+        (void)yard_file_sweep(node->book_path);
+        (void)yard_file_sweep(node->notes_path);
         if (!read_book(discovery, now) || !read_notes(discovery, now)) {
             return false;
         }
@@ -241,6 +247,22 @@ void yard_discovery_connected(yard_discovery *discovery, sy_time now) {
         discovery->warned = true;
         warn_not_routable(discovery, text, now);
     }
+}
+
+void yard_discovery_reload(yard_discovery *discovery, sy_time now) {
+    const yard_node *node = discovery->node;
+    if (discovery->pex == NULL) {
+        return;
+    }
+    sy_err err = sy_addr_book_set_private(discovery->book, node->private_ids, node->private_count);
+    if (err == SY_OK) {
+        err = sy_pex_set_seeds(discovery->pex, node->seeds, node->seed_count, now);
+    }
+    if (err != SY_OK) {
+        say(discovery, SY_LOG_ERROR, "reload_failed", node->book_path, sy_strerror(err), now);
+    }
+    sy_pex_set_target(discovery->pex, node->settings.max_outbound, now);
+    sy_switch_reactor_touch(discovery->sw, discovery->pex);
 }
 
 void yard_discovery_close(yard_discovery *discovery) {

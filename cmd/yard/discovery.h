@@ -17,8 +17,8 @@
 typedef struct yard_discovery {
     const yard_config *config;
     const yard_node *node;
-    sy_log log;
     sy_switch *sw;
+    sy_log log;
     sy_addr_book *book;
     sy_pex *pex;
     bool wildcard; /* we listen at one and nobody told us our address */
@@ -35,6 +35,10 @@ void yard_discovery_listening(yard_discovery *discovery, const sy_endpoint *boun
 
 /* An outgoing connection is up: it may have shown our address.  Warns when it did not. */
 void yard_discovery_connected(yard_discovery *discovery, sy_time now);
+
+/* The configuration and the node that were borrowed have new contents: target, seeds and private
+ * IDs follow. */
+void yard_discovery_reload(yard_discovery *discovery, sy_time now);
 
 /* After the switch is gone. */
 void yard_discovery_close(yard_discovery *discovery);

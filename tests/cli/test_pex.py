@@ -26,6 +26,7 @@ class Pex(YardTest):
                 self.assertLess(time.monotonic(), deadline, node.log())
                 time.sleep(0.05)
 
+    # KEY-TEST p2p.seeds
     # SPEC-TEST SEED-04
     def test_nodes_find_each_other_through_a_seed(self):
         seed = self.seed()
@@ -66,6 +67,7 @@ class Pex(YardTest):
         _, err = self.run_yard("addrbook", "check", "--home", home, "--file", aside[0], status=1)
         self.assertIn("addrs[0] is not an object", err)
 
+    # KEY-TEST p2p.addr_book_strict
     # SPEC-TEST PEX-22
     def test_refused_addresses_name_the_option(self):
         seed = self.seed()
