@@ -2,17 +2,21 @@
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
 .PHONY: deps build-deps build demo check interop bench install package symbols conformance
-.PHONY: conformance-matrix mutants clean help
+.PHONY: conformance-matrix mutants clean help interop-long
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
 RELEASE  = build/release
+
+# Themes of tests/interop that have a form of some minutes.
+LONG_THEMES = sleeper
 
 help:
 	@echo "make build    the release programs, in build/bin/"
 	@echo "make demo     a network of four nodes before your eyes"
 	@echo "make check    every test layer, with sanitizers"
 	@echo "make interop  only the tests against real peers (needs Go 1.23)"
+	@echo "make interop-long  their long forms: $(LONG_THEMES)"
 	@echo "make install  library, headers, programs and manual into PREFIX ($(PREFIX)), below DESTDIR"
 	@echo "make package  the Debian packages, in build/package/"
 	@echo "make symbols  writes the list of exported symbols anew"
@@ -44,6 +48,9 @@ check:
 
 interop: build
 	@python3 tests/interop/run.py
+
+interop-long: build
+	@SY_INTEROP_LONG=1 python3 tests/interop/run.py $(LONG_THEMES)
 
 install: build-deps
 	@cmake --preset release -B "$(RELEASE)" >/dev/null

@@ -138,9 +138,11 @@ size_t sy_book_group_count(const sy_addr_book *book, uint64_t group, bool tested
 void sy_book_count_group(sy_addr_book *book, const sy_book_entry *entry, bool add) {
     const sy_count_key key = group_key(entry->group, entry->tested);
     if (add) {
+        book->tested_groups += entry->tested && sy_count_map_get(&book->group_counts, &key) == 0;
         sy_count_map_add(&book->group_counts, &key);
     } else {
         sy_count_map_remove(&book->group_counts, &key);
+        book->tested_groups -= entry->tested && sy_count_map_get(&book->group_counts, &key) == 0;
     }
 }
 

@@ -44,6 +44,7 @@ typedef struct sy_addr_book sy_addr_book;
 #define SY_BOOK_GROUP_MAX      256  /* untested addresses of one group */
 #define SY_BOOK_BANS_MAX       1024 /* the oldest is forgotten first */
 #define SY_BOOK_NEED_MORE      1000 /* below this it asks for addresses */
+#define SY_BOOK_PROVEN_GROUPS  64   /* groups of tested addresses that make untested ones wait */
 #define SY_BOOK_TESTS_MAX      16   /* old addresses under test for their place */
 #define SY_BOOK_ATTEMPTS_MAX   16   /* failures in a row before an address is forgotten */
 #define SY_BOOK_TEXT_MAX       ((size_t)64 << 20)

@@ -574,6 +574,9 @@ void sy_switch_turn_end(sy_switch *sw, sy_time now) {
     if (sw->state == SY_SWITCH_STOPPING && sw->link_count == 0 && workers_are_over(sw)) {
         stop_reactors(sw);
         sw->state = SY_SWITCH_STOPPED;
+        if (sw->settings.stopped != NULL) { /* SPEC SW-55 */
+            sw->settings.stopped(sw->settings.stopped_user, now);
+        }
     }
 }
 

@@ -80,7 +80,13 @@ static bool read_notes(yard_discovery *d, sy_time now) {
     }
     const sy_err err = sy_addr_book_load_notes(d->book, text, len, &detail);
     free(text);
-    return err == SY_OK || set_aside(d, path, detail.text, now);
+    if (err == SY_ERR_CONFIG) {
+        return set_aside(d, path, detail.text, now);
+    }
+    if (err != SY_OK) {
+        yard_complain("%s: %s", path, sy_strerror(err));
+    }
+    return err == SY_OK;
 }
 
 static void write_text(const yard_discovery *d, const char *path, char *text, size_t len,

@@ -403,6 +403,11 @@ static void set_limits(yard_config *config, yard_node *node) {
     s->recv_rate = number_of(config, YARD_KEY_RECV_RATE);
     s->memory_max = (size_t)number_of(config, YARD_KEY_MEMORY_MAX);
     s->peer_memory_max = (size_t)number_of(config, YARD_KEY_PEER_MEMORY_MAX);
+    s->frame_cipher = text_of(config, YARD_KEY_FRAME_CIPHER);
+    if (strcmp(s->frame_cipher, "auto") != 0 && strcmp(s->frame_cipher, "library") != 0) {
+        yard_config_refuse(config, YARD_KEY_FRAME_CIPHER, "\"%.64s\" is neither auto nor library",
+                           s->frame_cipher);
+    }
     if (s->pong_timeout >= s->ping_interval) {
         char *interval = yard_duration_print(s->ping_interval);
         yard_config_refuse(config, YARD_KEY_PONG_TIMEOUT,

@@ -345,16 +345,20 @@ static void on_peer_added(void *reactor, sy_peer *peer, void *state, sy_time now
     }
 }
 
-/* SPEC PEX-28: those that have stayed longest.  The list begins with the youngest. */
+/* SPEC PEX-28: those that have stayed longest.  The list begins with the youngest.  Whoever came
+ * late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node may
+ * find its way out. */
 static void keep_anchors(sy_pex *pex) {
     const sy_addr_source *source = &pex->config.source;
     sy_net_addr anchors[SY_ADDR_ANCHORS_MAX];
+    const size_t share = pex->config.max_outbound - pex->config.max_outbound / 4;
+    const size_t cap = share < SY_ADDR_ANCHORS_MAX ? share : SY_ADDR_ANCHORS_MAX;
     size_t count = 0;
     const pex_peer *entry = pex->peers;
     while (entry != NULL && entry->next != NULL) {
         entry = entry->next;
     }
-    for (; entry != NULL && count < SY_ADDR_ANCHORS_MAX; entry = entry->prev) {
+    for (; entry != NULL && count < cap; entry = entry->prev) {
         if (entry->counts) {
             anchors[count++] = entry->remote;
         }

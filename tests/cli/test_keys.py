@@ -245,6 +245,16 @@ class Bytes(KeyTest):
         enough = self.node("--echo_channels", "[0x20]", name="enough")
         self.echo(self.peer(enough, "fed", *flags), enough, 4000000)
 
+    # KEY-TEST switchyard.frame_cipher
+    def test_either_cipher_makes_the_same_bytes(self):
+        first = self.node("--frame_cipher", "library", "--echo_channels", "[0x20]", name="first")
+        second = self.peer(first, "second", "--frame_cipher", "auto", "--echo_channels", "[0x20]",
+                           "--echo_interval", "200ms", "--echo_probe_len", "300000")
+        self.echo(second, first, 300000)
+        _, err = self.run_yard("check-config", "--home", first.home, "--frame_cipher", "x",
+                               status=1)
+        self.assertIn('flag --frame_cipher: "x" is neither auto nor library', err)
+
     # KEY-TEST p2p.flush_throttle_timeout
     def test_nothing_waits_for_the_flush_throttle(self):
         first = self.node("--echo_channels", "[0x20]", name="first")

@@ -10,7 +10,8 @@ listed with its reason.  Exit status: 0 all passed, 1 something failed or could 
 usable Go and so nothing was run (with CI set: 1).
 
 Variables: SY_BUILD_DIR (outputs; default build), SY_YARD (the program to test; default bin/yard of
-the former), SY_INTEROP_SCALE (multiplies all time-outs).
+the former), SY_INTEROP_SCALE (multiplies all time-outs), SY_INTEROP_LONG (1: themes that have a
+long form run it).
 """
 
 import argparse
@@ -27,8 +28,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LANES = 2
 # the long one first, so that the others run beside it
-THEMES = ["nodes", "crossed", "pex", "refusals", "echo", "profiles", "persistent", "probe",
-          "config", "harness"]
+THEMES = ["nodes", "crossed", "pex", "refusals", "echo", "profiles", "sleeper", "persistent",
+          "probe", "config", "harness"]
 
 
 class Result(unittest.TextTestResult):

@@ -237,6 +237,12 @@ struct sim_node {
     uint16_t next_port;
     size_t mute_after;
     unsigned fail_connects;
+    struct {
+        sy_event_kind kind;
+        sy_duration delay;
+        sim_action fn; /* NULL: none */
+        void *user;
+    } on_event;
     sim_attach_fn attach; /* may be NULL */
     void *attach_user;
 
