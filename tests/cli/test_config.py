@@ -38,7 +38,7 @@ class CheckConfig(YardTest):
         self.assertEqual(values["switchyard.profiles"], ('["plain"]', "flag"))
         self.assertIn("#   file of CometBFT\n", out)
         self.assertIn("chain_id c, moniker top", out)
-        self.assertIn(f"#     chain_id from {home}/config/config.toml:7: switchyard.chain_id\n", out)
+        self.assertIn(f"chain_id from {home}/config/config.toml:7: switchyard.chain_id\n", out)
         self.assertIn(f"#     moniker from {home}/config/config.toml:1: moniker\n", out)
         self.assertRegex(out, r"#   memory, worst case: \d+ bytes")
         self.assertIn("config.toml:5: p2p.upnp: accepted, no effect: ", out)
