@@ -78,7 +78,7 @@ typedef struct sy_settings {
 
     const sy_mem *mem; /* NULL: the C library's; borrows until del */
     sy_log log;
-    sy_observer observer; /* may be NULL; may not call back into the switch */
+    sy_observer observer; /* may be NULL; may ask the switch, not change it */
     void *observer_user;
 
     const sy_node_key *node_key; /* required; copied into the switch and wiped with it */
@@ -88,7 +88,7 @@ typedef struct sy_settings {
     const char *moniker;           /* default "anonymous" */
     const char *version;           /* default "0.22.8"; the protocol version spoken, not
                                     * Switchyard's own */
-    const char *listen_addr;       /* advertised host:port; NULL: the first listener's address */
+    const char *listen_addr;       /* advertised host:port; NULL: see sy_switch_listen_addr */
     uint64_t p2p_version;          /* default 8 */
     uint64_t block_version;        /* default 11 */
     uint64_t app_version;          /* default 0 */
@@ -240,6 +240,12 @@ SY_API sy_err sy_switch_forget(sy_switch *sw, const sy_node_id *id, sy_time now)
 SY_API void sy_switch_remember_profile(sy_switch *sw, const sy_node_id *id, const char *profile);
 
 SY_API const sy_node_id *sy_switch_id(const sy_switch *sw);
+
+/* Where NodeInfo says that we listen: settings.listen_addr, else the first listener's address; when
+ * that is a wildcard, from the first outgoing connection on whose local IP is routable, that IP
+ * with the listener's port.  "0.0.0.0:0" without a listener.  Borrows until the next call that is
+ * no query. */
+SY_API const char *sy_switch_listen_addr(const sy_switch *sw);
 
 /* The handle of a channel id, SY_NO_CHANNEL when not registered; and back. */
 SY_API sy_channel sy_switch_channel(const sy_switch *sw, uint8_t channel_id);

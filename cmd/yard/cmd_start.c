@@ -48,6 +48,7 @@ static bool get_key(yard_runner *run) {
     const char *path = run->node.key_path;
     char *why = NULL;
     bool open_to_others = false;
+    (void)yard_file_sweep(path);
     if (!yard_file_exists(path)) {
         if (!yard_key_create(path, &run->key, &why)) {
             yard_complain("start: %s", why);
@@ -144,17 +145,31 @@ static bool add_echo(yard_runner *run) {
     return err == SY_OK || complain("the echo reactor", err, &detail);
 }
 
+/* SPEC NI-44 */
+static void on_event(void *user, const sy_event *event, sy_time now) {
+    yard_runner *run = user;
+    if (event->kind == SY_EVENT_CONNECTED && event->outbound) {
+        yard_discovery_connected(&run->discovery, now);
+    }
+}
+
 static bool make_switch(yard_runner *run) {
     sy_settings settings = run->node.settings;
     sy_detail detail;
     sy_detail_clear(&detail);
     settings.log = run->log;
     settings.node_key = &run->key;
-    const sy_err err = sy_switch_new(&settings, sy_ev_ops(), run->ev, &run->sw, &detail);
+    settings.observer = on_event;
+    settings.observer_user = run;
+    sy_err err = sy_switch_new(&settings, sy_ev_ops(), run->ev, &run->sw, &detail);
     if (err != SY_OK) {
         return complain("the configuration", err, &detail);
     }
     sy_ev_attach(run->ev, run->sw);
+    if (run->node.filter_peers &&
+        (err = sy_switch_set_app_filter(run->sw, &run->node.app_filter, &detail)) != SY_OK) {
+        return complain("filter_peers", err, &detail);
+    }
     return yard_runner_open_filter(run) && add_echo(run) &&
            yard_discovery_open(&run->discovery, &run->config, &run->node, run->sw,
                                yard_log_make_open(&run->sink), sy_ev_now(run->ev));

@@ -268,6 +268,9 @@ static void learn_inbound(sy_pex *pex, const sy_peer *peer, const pex_peer *entr
             say_strict(pex, 1, now);
         }
         pex->useful |= verdict <= SY_ADDR_MOVED;
+        if (pex_is_short(pex)) { /* SPEC PEX-23: it is a peer already, but it may know others */
+            pex_ensure_soon(pex, 2 * SY_SEC, now);
+        }
     }
 }
 

@@ -174,6 +174,10 @@ static size_t count_outbound(const sy_pex *pex) {
     return count;
 }
 
+bool pex_is_short(const sy_pex *pex) {
+    return !pex->config.seed_mode && count_outbound(pex) < pex->config.max_outbound;
+}
+
 /* SPEC PEX-24 */
 static unsigned bias_of(size_t outbound) {
     return (unsigned)(outbound < 8 ? outbound : 8) * 10 + 10;

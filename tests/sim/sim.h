@@ -137,6 +137,7 @@ sim_node *sim_node_new(sim_net *net, const char *name);
 sy_settings *sim_settings(sim_node *node);
 void sim_set_profile(sim_node *node, const char *profile);
 void sim_set_ip(sim_node *node, const char *ip);
+void sim_set_wildcard(sim_node *node, const char *ip); /* listens at 0.0.0.0 or :: */
 void sim_set_key_of(sim_node *node, const sim_node *other);
 void sim_set_channels(sim_node *node, size_t reactor, const uint8_t *ids, size_t count);
 

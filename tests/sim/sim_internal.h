@@ -234,6 +234,8 @@ struct sim_node {
     sy_node_key key;
     sy_node_id id;
     sy_endpoint endpoint;
+    sy_endpoint wildcard;
+    bool listens_anywhere;
     uint16_t next_port;
     size_t mute_after;
     unsigned fail_connects;

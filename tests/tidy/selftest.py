@@ -164,6 +164,13 @@ PLANTED = [
      {"docs/tour.md": "\n<!-- conn/gone.c -->\n```c\nint x;\n```\n"}, "there is no conn/gone.c"),
     ("snippets.py", "less than all of a file",
      {"docs/tour.md": "\n<!-- conn/c.c: all of it -->\n"}, "does not show this line"),
+    ("security.py", "a test that does not exist",
+     {"docs/security.md": "| a | `unit c.gone` |\n"}, "no test unit c.gone"),
+    ("security.py", "a row without a test",
+     {"docs/security.md": "| what | tests |\n| --- | --- |\n| a | |\n"}, ":3: a row without"),
+    ("security.py", "a test of another layer",
+     {"docs/security.md": "| a | `cli c_test.t` |\n", "tests/unit/c_test.c": "Test(c_test, t) {\n"},
+     "no test cli c_test.t"),
     ("keys.py", "key without a test",
      {"cmd/yard/keys.def": 'KEY(B, "", "b", BOOL, "", "", 0, 0, USED, "w")\n'},
      "b has an effect and no test shows it"),
@@ -194,6 +201,14 @@ HARMLESS = [
     ("includes.py", {"conn/c.c": "/* #include <time.h> */\n"}),
     ("includes.py", {"p2p/s.c": C_HEAD + "#include <arpa/inet.h>\n"}),
     ("includes.py", {"cmd/yard/y.c": C_HEAD + "#include <time.h>\n#include <switchyard/err.h>\n"}),
+    ("security.py", {"docs/security.md": "| what | test |\n| --- | --- |\n| a | `unit m.t` |\n"
+                                         "| b | not yet: why | |\n| c | `hostile h.test_x` |\n"
+                                         "| d | `sim s.one` `yardspec cb-a` `fuzz f` |\n",
+                     "tests/unit/m_test.c": C_HEAD + "Test(m, t) {\n}\n",
+                     "tests/hostile/test_h.py": "class H:\n    def test_x(self):\n",
+                     "tests/sim/scenario_s.c": C_HEAD + '    {"one", one, 6},\n',
+                     "cmd/yardspec/group_g.c": C_HEAD + '    BAD("a", 1),\n',
+                     "tests/fuzz/corpus/f/1": ""}),
     ("clauses.py", {"docs/spec/a.md": '\n    <a id="XX-01"></a>**XX-01** [x] an example\n'}),
     ("clauses.py", {"docs/spec/a.md": "\n" + CLAUSE.replace("XA-01", "XA-02"),
                     "docs/spec/errors.md": ("=", "# C\n\n" + CODES + "| `BAD` | PEER | "

@@ -107,6 +107,12 @@ Test(addr_book, refuses_in_order) {
     cr_expect_eq(fx_tell(&fx, fx_addr(1, 0xffffffff, 5), src), SY_ADDR_INVALID);
     cr_expect_eq(fx_tell(&fx, fx_addr_text(1, "::", 5), src), SY_ADDR_INVALID);
     cr_expect_eq(fx_tell(&fx, own, src), SY_ADDR_OWN);
+    const sy_net_addr other_own = fx_addr(2, FX_IP(8, 8, 8, 9), 26656);
+    for (int i = 0; i < 20; i++) { /* said again it takes no more room */
+        sy_addr_book_add_own(fx.book, &other_own.endpoint);
+    }
+    cr_expect_eq(fx_tell(&fx, own, src), SY_ADDR_OWN);
+    cr_expect_eq(fx_tell(&fx, other_own, src), SY_ADDR_OWN);
     cr_expect_eq(fx_tell(&fx, self, src), SY_ADDR_OWN);
     cr_expect_eq(fx_tell(&fx, fx_addr(1, FX_IP(10, 0, 0, 1), 5), src), SY_ADDR_NOT_ROUTABLE);
     cr_expect_eq(fx_size(&fx), 0);
