@@ -86,7 +86,6 @@ class CheckConfig(YardTest):
         ("", ["--p2p.laddr", "nowhere"], "flag --p2p.laddr: \"nowhere\": "),
     )
 
-    # KEY-TEST filter_peers
     def test_refusals_of_start_and_check_config(self):
         home = self.home()
         for text, flags, says in self.REFUSED:
