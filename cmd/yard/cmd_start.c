@@ -25,9 +25,12 @@
 #include "cmd/yard/discovery.h"
 #include "cmd/yard/files.h"
 #include "cmd/yard/log_sink.h"
+#include "cmd/yard/mirror.h"
 #include "cmd/yard/node_settings.h"
 
-#define STOP_POLL_S 0.01
+#define STOP_POLL_S   0.01
+#define MIRROR_DIAL_S 0.5
+#define MIRROR_DIALS  60
 
 typedef struct runner {
     yard_config config;
@@ -40,6 +43,9 @@ typedef struct runner {
     sy_switch *sw;
     sy_echo *echo;
     yard_discovery discovery;
+    yard_mirror mirror;
+    ev_timer on_mirror;
+    unsigned mirror_dials;
     bool stopping;
     ev_signal on_term;
     ev_signal on_int;
@@ -172,10 +178,65 @@ static bool add_echo(runner *run) {
     return err == SY_OK || complain("the echo reactor", err, &detail);
 }
 
+/* An observer may not call the switch: that happens a moment later. */
+static void observe(void *user, const sy_event *event, sy_time now) {
+    runner *run = user;
+    (void)now;
+    if (yard_mirror_hear(&run->mirror, event)) {
+        ev_timer_start(run->loop, &run->on_mirror);
+    }
+}
+
+/* The dial that taught us has failed or soon will, for one of us named the wrong versions; while it
+ * lasts another one is refused. */
+static void dial_named(runner *run) {
+    const sy_err err = sy_switch_dial(run->sw, &run->mirror.from, SY_DIAL_ONCE, sy_ev_now(run->ev));
+    if (err == SY_ERR_DUPLICATE_ID && run->mirror_dials++ < MIRROR_DIALS) {
+        run->on_mirror.repeat = MIRROR_DIAL_S;
+        ev_timer_again(run->loop, &run->on_mirror);
+        return;
+    }
+    ev_timer_stop(run->loop, &run->on_mirror);
+}
+
+/* From now on we say what the named peer says. */
+static void on_mirror(struct ev_loop *loop, ev_timer *watcher, int revents) {
+    runner *run = watcher->data;
+    const yard_mirror *m = &run->mirror;
+    char from[SY_ADDR_TEXT_CAP];
+    (void)loop;
+    (void)revents;
+    if (run->stopping) {
+        ev_timer_stop(run->loop, &run->on_mirror);
+        return;
+    }
+    if (run->mirror_dials > 0) {
+        dial_named(run);
+        return;
+    }
+    (void)sy_addr_format(&m->from, from);
+    SY_LOG(&run->log, SY_LOG_INFO, "yard", "versions_mirrored", sy_ev_now(run->ev),
+           SY_F_STR("from", from), SY_F_U64("p2p", m->p2p_version),
+           SY_F_U64("block", m->block_version), SY_F_U64("app", m->app_version));
+    sy_switch_set_versions(run->sw, m->p2p_version, m->block_version, m->app_version);
+    sy_pex_versions_known(run->discovery.pex);
+    if (m->block_version != run->node.settings.block_version) {
+        run->mirror_dials = 1;
+        dial_named(run);
+    }
+}
+
 static bool make_switch(runner *run) {
     sy_settings settings = run->node.settings;
     sy_detail detail;
     sy_detail_clear(&detail);
+    yard_mirror_init(&run->mirror, &run->config, &run->node);
+    ev_timer_init(&run->on_mirror, on_mirror, 0.0, 0.0);
+    run->on_mirror.data = run;
+    if (yard_mirror_is_open(&run->mirror)) {
+        settings.observer = observe;
+        settings.observer_user = run;
+    }
     settings.log = run->log;
     settings.node_key = &run->key;
     const sy_err err = sy_switch_new(&settings, sy_ev_ops(), run->ev, &run->sw, &detail);
@@ -183,8 +244,9 @@ static bool make_switch(runner *run) {
         return complain("the configuration", err, &detail);
     }
     sy_ev_attach(run->ev, run->sw);
-    return add_echo(run) && yard_discovery_open(&run->discovery, &run->config, &run->node, run->sw,
-                                                run->log, sy_ev_now(run->ev));
+    return add_echo(run) &&
+           yard_discovery_open(&run->discovery, &run->config, &run->node, run->sw,
+                               yard_mirror_is_open(&run->mirror), run->log, sy_ev_now(run->ev));
 }
 
 /* A name in laddr is looked up once, before the loop runs; the first address counts. */
@@ -323,6 +385,7 @@ static void unwatch_signals(runner *run) {
     ev_signal_stop(run->loop, &run->on_int);
     ev_signal_stop(run->loop, &run->on_hup);
     ev_timer_stop(run->loop, &run->stop_poll);
+    ev_timer_stop(run->loop, &run->on_mirror);
 }
 
 static int run_loop(runner *run) {
@@ -389,6 +452,7 @@ static void seed_defaults(yard_config *config) {
     } rows[] = {
         {YARD_KEY_SEED_MODE, "true", true},
         {YARD_KEY_PEX, "true", true},
+        {YARD_KEY_ECHO_CHANNELS, "[]", true}, /* SPEC SEED-09 */
         {YARD_KEY_PROFILES, "[\"cometbft\", \"tendermint\"]", false},
         {YARD_KEY_MAX_NUM_INBOUND_PEERS, "200", false},
     };

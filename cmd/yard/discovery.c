@@ -135,7 +135,7 @@ static sy_err make_book(yard_discovery *d, const sy_node_id *own_id) {
     return sy_addr_book_new(&settings, &d->book);
 }
 
-static sy_err make_pex(yard_discovery *d) {
+static sy_err make_pex(yard_discovery *d, bool versions_open) {
     sy_pex_config config;
     sy_pex_config_default(&config);
     config.log = d->log;
@@ -152,6 +152,7 @@ static sy_err make_pex(yard_discovery *d) {
     config.crawl_again = number_of(d, YARD_KEY_CRAWL_AGAIN);
     config.crawl_wait = number_of(d, YARD_KEY_CRAWL_WAIT);
     config.crawl_parallel = (size_t)number_of(d, YARD_KEY_CRAWL_PARALLEL);
+    config.versions_open = versions_open;
     return sy_pex_new(&config, &d->pex);
 }
 
@@ -172,7 +173,8 @@ static void note_external(yard_discovery *d, sy_time now) {
 }
 
 bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
-                         const yard_node *node, sy_switch *sw, sy_log log, sy_time now) {
+                         const yard_node *node, sy_switch *sw, bool versions_open, sy_log log,
+                         sy_time now) {
     sy_detail detail;
     *discovery = (yard_discovery){.config = config, .node = node, .log = log};
     if (!node->pex) {
@@ -185,7 +187,7 @@ bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
         if (!read_book(discovery, now) || !read_notes(discovery, now)) {
             return false;
         }
-        err = make_pex(discovery);
+        err = make_pex(discovery, versions_open);
     }
     if (err == SY_OK) {
         err = sy_switch_add_reactor(sw, sy_pex_ops(discovery->pex), discovery->pex, &detail);

@@ -584,6 +584,10 @@ void sy_pex_set_target(sy_pex *pex, size_t max_outbound, sy_time now) {
     }
 }
 
+void sy_pex_versions_known(sy_pex *pex) {
+    pex->config.versions_open = false;
+}
+
 void sy_pex_get_counts(const sy_pex *pex, sy_pex_counts *ret_counts) {
     *ret_counts = pex->counts;
 }
