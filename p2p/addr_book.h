@@ -74,6 +74,11 @@ SY_API void sy_addr_book_del(sy_addr_book *book); /* NULL is allowed */
 /* Borrows the book. */
 SY_API sy_addr_source sy_addr_book_source(sy_addr_book *book);
 
+/* New private IDs (reload), copied; what the book holds of them is dropped.
+ *   SY_ERR_NOMEM: nothing has changed */
+SY_API sy_err sy_addr_book_set_private(sy_addr_book *book, const sy_node_id *ids,
+                                       size_t count) SY_MUST_USE;
+
 /* An address of ours, never to be dialed or handed out; the oldest of more than 16 is forgotten.
  * Drops what the book holds at it. */
 SY_API void sy_addr_book_add_own(sy_addr_book *book, const sy_endpoint *endpoint);

@@ -12,6 +12,7 @@ extern const yard_command yard_command_init;
 extern const yard_command yard_command_start;
 extern const yard_command yard_command_seed;
 extern const yard_command yard_command_addrbook;
+extern const yard_command yard_command_bans;
 extern const yard_command yard_command_show_node_id;
 extern const yard_command yard_command_gen_node_key;
 extern const yard_command yard_command_check_config;

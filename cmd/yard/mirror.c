@@ -50,5 +50,6 @@ bool yard_mirror_hear(yard_mirror *mirror, const sy_event *event) {
     mirror->block_version = info->block_version;
     mirror->app_version = info->app_version;
     mirror->node = NULL;
+    mirror->learned = true;
     return true;
 }

@@ -17,7 +17,8 @@
 /* All zero: mirrors nobody. */
 typedef struct yard_mirror {
     const yard_node *node; /* borrows; NULL: it mirrors nobody (any more) */
-    sy_addr from;          /* whom it was learned from */
+    bool learned;
+    sy_addr from; /* whom it was learned from */
     uint64_t p2p_version;
     uint64_t block_version;
     uint64_t app_version;

@@ -41,7 +41,7 @@ PEERS = {
     "cometbft-v0.40": dict(peer=("cometbft", "cmtpeer-v0.40"),
                            node=(CMT + "/cmd/cometbft", "cometbft-v0.40")),
     "cometbft-v0.37": dict(node=(CMT + "/cmd/cometbft", "cometbft-v0.37"), later=True),
-    "cometbft-v0.34": dict(node=(TM + "/cmd/cometbft", "cometbft-v0.34"), later=True),
+    "cometbft-v0.34": dict(node=(TM + "/cmd/cometbft", "cometbft-v0.34")),
 }
 
 REMEDY = """interop: no Go %d.%d or newer was found, so no real peer can be built.
