@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings of a switch: defaults, checks, the deep copy; making and freeing the switch. */
+#include "p2p/app.h"
 #include "p2p/isolated.h"
 
 #include <string.h>
@@ -357,6 +358,7 @@ sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *ops, void
 
 void sy_switch_free(sy_switch *sw) {
     SY_ASSERT(sw->link_count == 0);
+    sy_app_del(sw);
     for (size_t i = 0; i < sw->reactor_count; i++) {
         sy_isolated_del(sw->reactors[i].iso);
     }

@@ -163,11 +163,15 @@ static bool make_switch(yard_runner *run) {
     yard_runner_mirror_init(run);
     settings.observer = on_event;
     settings.observer_user = run;
-    const sy_err err = sy_switch_new(&settings, sy_ev_ops(), run->ev, &run->sw, &detail);
+    sy_err err = sy_switch_new(&settings, sy_ev_ops(), run->ev, &run->sw, &detail);
     if (err != SY_OK) {
         return complain("the configuration", err, &detail);
     }
     sy_ev_attach(run->ev, run->sw);
+    if (run->node.filter_peers &&
+        (err = sy_switch_set_app_filter(run->sw, &run->node.app_filter, &detail)) != SY_OK) {
+        return complain("filter_peers", err, &detail);
+    }
     return yard_runner_open_filter(run) && add_echo(run) &&
            yard_discovery_open(&run->discovery, &run->config, &run->node, run->sw,
                                yard_mirror_is_open(&run->mirror), yard_log_make_open(&run->sink),

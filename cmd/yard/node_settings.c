@@ -13,7 +13,7 @@
 #define OUTBOUND_TARGET   10    /* of a Tendermint 0.22 node, inside its max_num_peers */
 #define PENDING_BYTES     4096  /* SPEC SW-05 */
 #define PENDING_PLAIN     32768 /* in plain NodeInfo comes before the identity */
-#define OTHER_DESCRIPTORS 32    /* standard streams, loop, resolver, listener */
+#define OTHER_DESCRIPTORS 32    /* standard streams, loop, resolver, listener, application */
 
 static const char *text_of(const yard_config *config, yard_key key) {
     return config->values[key].text;
@@ -485,10 +485,7 @@ bool yard_node_build(yard_config *config, yard_node *node) {
     set_admission(config, node);
     set_limits(config, node);
     check_channels(config);
-    if (number_of(config, YARD_KEY_FILTER_PEERS) != 0) {
-        yard_config_refuse(config, YARD_KEY_FILTER_PEERS,
-                           "true: filtering peers through an application is not available yet");
-    }
+    node->filter_peers = yard_app_filter_build(config, &node->app_filter);
     note_no_effect(config);
     return config->errors.count == 0;
 }

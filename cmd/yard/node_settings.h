@@ -13,6 +13,7 @@
 #include <switchyard/log.h>
 #include <switchyard/switch.h>
 
+#include "cmd/yard/app_filter.h"
 #include "cmd/yard/config.h"
 
 /* Owns what its settings point to; the configuration must live as long, because texts are
@@ -38,6 +39,8 @@ typedef struct yard_node {
     size_t seed_count;
     sy_node_id *private_ids;
     size_t private_count;
+    bool filter_peers;
+    sy_app_filter_settings app_filter; /* when filter_peers */
     char *chain_id;
     char *moniker;
     char *key_path;

@@ -74,11 +74,12 @@ class CheckConfig(YardTest):
          ":2: p2p.max_packet_msg_payload_size: 4194305 is above the limit of 4194304"),
         ("[switchyard]\n\nprofiles = [\"tor\"]\n", [],
          ":3: switchyard.profiles: \"tor\" is none of"),
-        ("filter_peers = true\n", [], ":1: filter_peers: true: "),
+        ("filter_peers = true\nproxy_app = \"noop\"\n", [],
+         ":2: proxy_app: \"noop\" is an application "),
         ("", ["--p2p.dial_timeout", "0s"], "flag --p2p.dial_timeout: 0s is below the limit of 1ms"),
         ("", ["--p2p.dial-timeout", "x"], "flag --p2p.dial-timeout: \"x\" is no duration"),
         ("", ["--profiles", "tendermint"], "flag --profiles: \"tendermint\" is no list"),
-        ("", ["--filter_peers"], "flag --filter_peers: true: filtering peers"),
+        ("", ["--filter_peers", "--abci", "grpc"], "flag --abci: \"grpc\": filter_peers asks over"),
         ("", ["--p2p.laddr", "nowhere"], "flag --p2p.laddr: \"nowhere\": "),
     )
 
