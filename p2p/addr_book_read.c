@@ -27,8 +27,8 @@ static sy_err damaged(sy_detail *detail, size_t at, const char *field, const cha
     return SY_ERR_CONFIG;
 }
 
-/* jansson does not tell a damaged text from a block that it did not get, and a good file must not be
- * set aside because memory was short for a moment: it gets a second chance. */
+/* jansson does not tell a damaged text from a block that it did not get, and a good file must not
+ * be set aside because memory was short for a moment: it gets a second chance. */
 static json_t *load_twice(const char *text, size_t len, json_error_t *ret_error,
                           bool *ret_no_memory) {
     *ret_no_memory = false;

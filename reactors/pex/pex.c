@@ -351,9 +351,9 @@ static void on_peer_added(void *reactor, sy_peer *peer, void *state, sy_time now
     }
 }
 
-/* SPEC PEX-28: those that have stayed longest.  The list begins with the youngest.  Whoever came
- * late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node may
- * find its way out. */
+/* SPEC PEX-28 BOOK-35: those that have stayed longest.  The list begins with the youngest.  Whoever
+ * came late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node
+ * may find its way out. */
 static void keep_anchors(sy_pex *pex) {
     const sy_addr_source *source = &pex->config.source;
     sy_net_addr anchors[SY_ADDR_ANCHORS_MAX];
@@ -587,6 +587,10 @@ void sy_pex_set_target(sy_pex *pex, size_t max_outbound, sy_time now) {
     if (pex->sw != NULL) {
         pex_ensure_soon(pex, SY_SEC, now);
     }
+}
+
+void sy_pex_versions_known(sy_pex *pex) {
+    pex->config.versions_open = false;
 }
 
 void sy_pex_get_counts(const sy_pex *pex, sy_pex_counts *ret_counts) {
