@@ -52,8 +52,9 @@ def program(name, fast=False):
 
 def base_options(name, fast):
     # Weighing the inputs costs more than a run of a fast target.
-    return ["-entropic=0"] * fast + ["-max_len=%d" % LEN_MAX.get(name, LEN_DEFAULT), "-timeout=10", "-rss_limit_mb=2048",
-            "-artifact_prefix=" + os.path.join(OUT, name + ".")]
+    options = ["-entropic=0"] if fast else []
+    return options + ["-max_len=%d" % LEN_MAX.get(name, LEN_DEFAULT), "-timeout=10",
+                      "-rss_limit_mb=2048", "-artifact_prefix=" + os.path.join(OUT, name + ".")]
 
 
 def number(pattern, text):
