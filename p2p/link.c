@@ -208,6 +208,9 @@ static void log_end(const sy_peer *link, uint32_t in_a_row) {
  * NI-01: and whoever refuses a NodeInfo has said its own, so that the remote can tell why. */
 static bool should_flush(const sy_peer *link, sy_err code) {
     const sy_err_class class = sy_err_class_of(code);
+    if (SY_MUTANT(LAST_WORD)) {
+        return !link->write_blocked; /* against ER-04 */
+    }
     if (link->state == SY_LINK_NODE_INFO || link->state == SY_LINK_LISTEN_NAME) {
         return !link->write_blocked && (class == SY_ERR_CLASS_LOCAL || class == SY_ERR_CLASS_PEER);
     }
@@ -339,6 +342,12 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
         return err;
     }
     link->profile = profile;
+    if (SY_MUTANT(MEMORY)) {
+        void *wasted = sy_mem_zalloc(&sw->mem, 10000);
+        if (wasted != NULL) {
+            memset(wasted, 1, 10000);
+        }
+    }
     sy_link_set_state(link, SY_LINK_HANDSHAKE);
     sy_link_mark_dirty(link);
     return SY_OK;
@@ -372,7 +381,7 @@ static void on_identity(sy_peer *link, const sy_session_event *event) {
     const sy_event seen = sy_link_event(link, SY_EVENT_IDENTITY);
     sy_switch_observe(sw, &seen);
 
-    if (had_id && !sy_node_id_equal(&dialed, &event->id)) {
+    if (had_id && !sy_node_id_equal(&dialed, &event->id) && !SY_MUTANT(DIALED_ID)) {
         char want[SY_NODE_ID_TEXT_CAP];
         char got[SY_NODE_ID_TEXT_CAP];
         sy_node_id_format(&dialed, want);
@@ -391,6 +400,10 @@ static void on_identity(sy_peer *link, const sy_session_event *event) {
         return;
     }
     leave_pending(link);
+    if (SY_MUTANT(DEADLINE_STEP)) {
+        sy_timers_set(&sw->timers, &link->deadline,
+                      sy_time_after(sw->now, sw->settings.handshake_timeout));
+    }
     link->budget.limit = sw->settings.peer_memory_max;
     sy_link_set_state(link, SY_LINK_NODE_INFO);
     sy_link_mark_dirty(link);
@@ -412,9 +425,12 @@ static sy_err check_info(sy_peer *link, sy_addr *ret_listen, sy_detail *detail) 
     }
     sy_err listen_err = sy_addr_parse(info->listen_addr.data, info->listen_addr.len, SY_ADDR_LISTEN,
                                       ret_listen, &listen_detail);
+    if (SY_MUTANT(NI_PORT_0) && listen_err == SY_OK && ret_listen->port == 0) {
+        listen_err = SY_ERR_NI_LISTEN_ADDR;
+    }
     /* SPEC NI-34 NI-35 */
-    if (listen_err == SY_OK && codec == SY_NODE_INFO_PROTO && ret_listen->host[0] == '\0' &&
-        !SY_MUTANT(NI_LISTEN_HOST)) {
+    if (listen_err == SY_OK && (codec == SY_NODE_INFO_PROTO || SY_MUTANT(NI_HOST)) &&
+        ret_listen->host[0] == '\0' && !SY_MUTANT(NI_LISTEN_HOST)) {
         sy_detail_set(&listen_detail, "no host in ");
         sy_detail_quote(&listen_detail, info->listen_addr.data, info->listen_addr.len);
         listen_err = SY_ERR_NI_LISTEN_ADDR;
@@ -467,7 +483,7 @@ void sy_link_on_listen_resolved(sy_peer *link, sy_err err, const sy_detail *deta
     if (link->state != SY_LINK_LISTEN_NAME) {
         return;
     }
-    if (err != SY_OK) {
+    if (err != SY_OK && !SY_MUTANT(NI_RESOLVE)) {
         sy_link_end(link, SY_ERR_NI_LISTEN_RESOLVE, detail);
         return;
     }
@@ -485,7 +501,8 @@ static void on_info(sy_peer *link, const sy_session_event *event) {
     sy_switch_observe(sw, &seen);
 
     const sy_err err = check_info(link, &listen, &detail);
-    if (err != SY_OK) {
+    if (err != SY_OK &&
+        !(SY_MUTANT(DUPLICATE_FIRST) && sy_rivals_has_other(link))) { /* SPEC SW-09 */
         sy_link_end(link, err, &detail);
         return;
     }
@@ -511,6 +528,9 @@ void sy_link_on_event(sy_peer *link, const sy_session_event *event) {
         on_info(link, event);
         return;
     case SY_SESSION_MESSAGE:
+        if (link->state == SY_LINK_PARKED && SY_MUTANT(RIVAL_MESSAGE)) {
+            return;
+        }
         if (link->state == SY_LINK_PARKED) {
             sy_link_hold_message(link, &event->message);
         } else if (link->state == SY_LINK_UP) {
@@ -537,6 +557,11 @@ void sy_link_on_deadline(sy_peer *link) {
     case SY_LINK_HANDSHAKE:
     case SY_LINK_NODE_INFO:
     case SY_LINK_LISTEN_NAME:
+        if (SY_MUTANT(DEADLINE_NONE) || (SY_MUTANT(DEADLINE_DIALER) && link->outbound) ||
+            (SY_MUTANT(DEADLINE_INFO) && link->state == SY_LINK_NODE_INFO) ||
+            (SY_MUTANT(DEADLINE_FIRST) && link->state == SY_LINK_RECOGNIZE)) {
+            return;
+        }
         sy_detail_set(&detail, "not finished after %llu ms",
                       (unsigned long long)(link->sw->settings.handshake_timeout / SY_MSEC));
         sy_link_end(link, SY_ERR_HANDSHAKE_TIMEOUT, &detail);

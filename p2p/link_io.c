@@ -9,6 +9,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 static void set_reading(sy_peer *link, bool on) {
     if (link->reading != on && link->stream != NULL && !link->read_ended) {
         link->reading = on;
@@ -177,6 +179,10 @@ static void recognize(sy_peer *link, const uint8_t *data, size_t len) {
 }
 
 void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len) {
+    if (SY_MUTANT(DEADLINE_BYTES) && link->state < SY_LINK_UP) {
+        sy_timers_set(&link->sw->timers, &link->deadline,
+                      sy_time_after(link->sw->now, link->sw->settings.handshake_timeout));
+    }
     if (link->state == SY_LINK_RECOGNIZE) {
         recognize(link, data, len);
         return;
@@ -249,6 +255,9 @@ void sy_link_unpause(sy_peer *link, size_t count) {
 
 void sy_link_on_all_read(sy_peer *link) {
     sy_detail detail;
+    if (SY_MUTANT(HALF_CLOSE)) {
+        return;
+    }
     if (link->session != NULL && !sy_session_at_boundary(link->session)) {
         sy_detail_set(&detail, "during %s, after %llu bytes, inside a frame or message",
                       sy_stage_name(sy_link_stage(link)), (unsigned long long)link->bytes_received);

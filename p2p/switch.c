@@ -7,6 +7,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 #define CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static void notice_time(sy_switch *sw, sy_time now) {
@@ -372,7 +374,9 @@ sy_err sy_switch_on_accepted(sy_switch *sw, void *stream, const sy_endpoint *loc
     link->local = *local;
     link->stream = stream;
     *ret_ref = (sy_stream_ref){link->slot, link->generation};
-    sy_timers_set(&sw->timers, &link->deadline, sy_time_after(now, sw->settings.handshake_timeout));
+    sy_timers_set(
+        &sw->timers, &link->deadline,
+        sy_time_after(now, sw->settings.handshake_timeout / (SY_MUTANT(DEADLINE_EARLY) ? 2 : 1)));
     enter_pending(link);
     const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);
     sy_switch_observe(sw, &event);
@@ -396,7 +400,9 @@ void sy_switch_on_connected(sy_switch *sw, sy_stream_ref ref, const sy_endpoint 
         return;
     }
     sy_dial_table_on_connected(&sw->dials, link->dial, now);
-    sy_timers_set(&sw->timers, &link->deadline, sy_time_after(now, sw->settings.handshake_timeout));
+    sy_timers_set(
+        &sw->timers, &link->deadline,
+        sy_time_after(now, sw->settings.handshake_timeout / (SY_MUTANT(DEADLINE_EARLY) ? 2 : 1)));
     const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);
     sy_switch_observe(sw, &event);
     const sy_err err = sy_link_begin_session(link, link->profile);

@@ -5,7 +5,8 @@
     mutants.py [NAME ...]    all mutants of base/mutants.def, or some
 
 Each is switched on in a node of the build with mutants and judged by the groups of cases that its
-row names, in the profiles that it names.  It counts only when an honest peer still gets through
+row names, in the profiles that it names: "pex", or "listen:pex" where the node is to dial, or
+"few:limits" for a node with the settings of node.VARIANTS.  It counts only when an honest peer still gets through
 handshake and echo; one that an honest peer cannot talk to shows nothing.  Survivors are named.
 
 Programs: $YARD_MUTANTS, else the yard of build/mutants; $YARDSPEC.  Exit status 0 when at least 95
@@ -13,6 +14,7 @@ of 100 are caught and none breaks honest peers.  Last line: "N of M mutants caug
 """
 
 import argparse
+import concurrent.futures
 import os
 import re
 import sys
@@ -30,19 +32,44 @@ def read_rows():
              groups.split()) for name, clause, profiles, groups in rows]
 
 
+def how(what):
+    """(who dials is the target, variant of the node, slow, group or case) of "listen:mux"."""
+    *words, what = what.split(":")
+    variant = [w for w in words if w in node.VARIANTS]
+    if not variant and what in node.VARIANT_OF_GROUP:
+        variant = [node.VARIANT_OF_GROUP[what]]
+    return "listen" in words, variant[0] if variant else "", "slow" in words, what
+
+
+def start_and_judge(name, profile, what, yard, health):
+    """The document of one run, or None when no honest connection comes about."""
+    listen, variant, slow, only = how(what)
+    args = ["--profile", profile, "--strict", "--timeout", node.SCALE] + node.VARIANTS[variant][1]
+    args += ["--slow"] if slow else []
+    args += ["--only", HEALTH] if health else ["--only", only]
+    if not listen:
+        with node.Node(name, yard, variant) as target:
+            return node.spec(target.addr, *args)[1]
+
+    def start(address):
+        return node.Node(name, yard, variant, ["--p2p.persistent_peers", address] + node.REDIAL,
+                         '["%s"]' % profile)
+    target, _, document, _ = node.spec_listening(start, "--wait", 3 * node.SCALE, *args)
+    target.stop()
+    return document
+
+
 def judge(name, profiles, groups, yard):
     """(honest peers get through, cases that failed)"""
     failed = []
-    with node.Node(mutant=name, yard=yard) as target:
-        for profile in profiles:
-            base = ["--profile", profile, "--strict", "--timeout", node.SCALE]
-            _, document, _ = node.spec(target.addr, *base, "--only", HEALTH)
+    for profile in profiles:
+        for what in groups:
+            document = start_and_judge(name, profile, what, yard, True)
             if document is None or document["cases"][0]["verdict"] != "pass":
                 return False, []
-            only = [x for g in groups for x in ("--only", g)]
-            _, document, err = node.spec(target.addr, *base, "--capacity", node.CAPACITY, *only)
+            document = start_and_judge(name, profile, what, yard, False)
             if document is None:
-                raise node.Problem("%s: %s" % (name, err))
+                raise node.Problem("%s: %s cannot be judged" % (name, what))
             failed += [c["id"] for c in document["cases"] if c["verdict"] == "fail"]
     return True, failed
 
@@ -50,6 +77,7 @@ def judge(name, profiles, groups, yard):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     ap.add_argument("names", nargs="*", metavar="NAME")
+    ap.add_argument("--jobs", type=int, default=2, help="so many at once")
     args = ap.parse_args()
     yard = os.environ.get("YARD_MUTANTS", str(node.ROOT / "build" / "mutants" / "bin" / "yard"))
     rows = [r for r in read_rows() if not args.names or r[0] in args.names]
@@ -60,8 +88,9 @@ def main():
     if not honest or failed:
         print("without a mutant already failing: %s" % " ".join(failed))
         return 1
-    for name, clause, profiles, groups in rows:
-        honest, failed = judge(name, profiles, groups, yard)
+    pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
+    results = pool.map(lambda row: judge(row[0], row[2], row[3], yard), rows)
+    for (name, clause, _, _), (honest, failed) in zip(rows, results):
         if not honest:
             broken.append(name)
             print("%-18s %-6s breaks honest peers: does not count" % (name, clause), flush=True)

@@ -105,7 +105,7 @@ class Node:
 
     def dial_reasons(self):
         """The reasons of the connections that it dialed, in the order in which they ended."""
-        return re.findall(r"^.*\bdir=outbound\b.*\breason=(\w+)", self.log(), re.M)
+        return re.findall(r"^.*\bdirection=out\b.*\breason=(\w+)", self.log(), re.M)
 
     def stop(self):
         """Ends it; returns its exit status."""
