@@ -208,9 +208,6 @@ static void log_end(const sy_peer *link, uint32_t in_a_row) {
  * NI-01: and whoever refuses a NodeInfo has said its own, so that the remote can tell why. */
 static bool should_flush(const sy_peer *link, sy_err code) {
     const sy_err_class class = sy_err_class_of(code);
-    if (SY_MUTANT(LAST_WORD)) {
-        return !link->write_blocked; /* against ER-04 */
-    }
     if (link->state == SY_LINK_NODE_INFO || link->state == SY_LINK_LISTEN_NAME) {
         return !link->write_blocked && (class == SY_ERR_CLASS_LOCAL || class == SY_ERR_CLASS_PEER);
     }
@@ -248,7 +245,7 @@ void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail) {
     const sy_event event = sy_link_event(link, SY_EVENT_ENDED);
     sy_switch_observe(sw, &event);
 
-    if (link->stream != NULL && should_flush(link, code)) {
+    if (link->stream != NULL && (should_flush(link, code) || SY_MUTANT(LAST_WORD))) {
         sy_link_set_state(link, SY_LINK_FLUSHING);
         sy_timers_set(&sw->timers, &link->deadline,
                       sy_time_after(sw->now, sw->settings.linger_timeout));
@@ -342,12 +339,6 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
         return err;
     }
     link->profile = profile;
-    if (SY_MUTANT(MEMORY)) {
-        void *wasted = sy_mem_zalloc(&sw->mem, 10000);
-        if (wasted != NULL) {
-            memset(wasted, 1, 10000);
-        }
-    }
     sy_link_set_state(link, SY_LINK_HANDSHAKE);
     sy_link_mark_dirty(link);
     return SY_OK;
@@ -400,10 +391,6 @@ static void on_identity(sy_peer *link, const sy_session_event *event) {
         return;
     }
     leave_pending(link);
-    if (SY_MUTANT(DEADLINE_STEP)) {
-        sy_timers_set(&sw->timers, &link->deadline,
-                      sy_time_after(sw->now, sw->settings.handshake_timeout));
-    }
     link->budget.limit = sw->settings.peer_memory_max;
     sy_link_set_state(link, SY_LINK_NODE_INFO);
     sy_link_mark_dirty(link);
@@ -528,9 +515,6 @@ void sy_link_on_event(sy_peer *link, const sy_session_event *event) {
         on_info(link, event);
         return;
     case SY_SESSION_MESSAGE:
-        if (link->state == SY_LINK_PARKED && SY_MUTANT(RIVAL_MESSAGE)) {
-            return;
-        }
         if (link->state == SY_LINK_PARKED) {
             sy_link_hold_message(link, &event->message);
         } else if (link->state == SY_LINK_UP) {

@@ -179,7 +179,14 @@ static void recognize(sy_peer *link, const uint8_t *data, size_t len) {
 }
 
 void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len) {
-    if (SY_MUTANT(DEADLINE_BYTES) && link->state < SY_LINK_UP) {
+    if (SY_MUTANT(MEMORY) && link->state == SY_LINK_HANDSHAKE) {
+        void *wasted = sy_mem_zalloc(&link->sw->mem, 10000);
+        if (wasted != NULL) {
+            memset(wasted, 1, 10000); /* nobody gives it back */
+        }
+    }
+    if ((SY_MUTANT(DEADLINE_BYTES) && link->state < SY_LINK_UP) ||
+        (SY_MUTANT(DEADLINE_STEP) && link->state == SY_LINK_HANDSHAKE)) {
         sy_timers_set(&link->sw->timers, &link->deadline,
                       sy_time_after(link->sw->now, link->sw->settings.handshake_timeout));
     }
@@ -274,6 +281,9 @@ void sy_link_hold_message(sy_peer *link, const sy_mux_message *message) {
     sy_switch *sw = link->sw;
     sy_held_message *held = NULL;
     sy_msg *msg = NULL;
+    if (SY_MUTANT(RIVAL_MESSAGE)) {
+        return;
+    }
 
     sy_err err = sy_budget_reserve(&link->budget, sizeof *held);
     if (err == SY_OK) {

@@ -6,8 +6,9 @@
 
 Each is switched on in a node of the build with mutants and judged by the groups of cases that its
 row names, in the profiles that it names: "pex", or "listen:pex" where the node is to dial, or
-"few:limits" for a node with the settings of node.VARIANTS.  It counts only when an honest peer still gets through
-handshake and echo; one that an honest peer cannot talk to shows nothing.  Survivors are named.
+"few:limits" for a node with the settings of node.VARIANTS.  It counts only when an honest peer
+still gets through handshake and echo; one that an honest peer cannot talk to shows nothing.
+Survivors are named.
 
 Programs: $YARD_MUTANTS, else the yard of build/mutants; $YARDSPEC.  Exit status 0 when at least 95
 of 100 are caught and none breaks honest peers.  Last line: "N of M mutants caught".
@@ -27,7 +28,8 @@ HEALTH = "echo-sizes"
 
 def read_rows():
     text = (node.ROOT / "base" / "mutants.def").read_text()
-    rows = re.findall(r'^SY_MUTANT_ROW\((\w+),\s*"([\w-]+)",\s*"(\w+)",\s*"([^"]+)"\)', text, re.M)
+    rows = re.findall(r'^SY_MUTANT_ROW\((\w+),\s*"([\w-]+)",\s*"(\w+)",\s*"([^"]+)"\)', text,
+                      re.M)
     return [(name, clause, ("tendermint", "cometbft") if profiles == "both" else (profiles,),
              groups.split()) for name, clause, profiles, groups in rows]
 
