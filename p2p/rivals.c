@@ -67,8 +67,8 @@ static void park(sy_peer *link) {
     sy_mux *mux = sy_session_mux(link->session);
     sy_mux_stats stats;
     sy_mux_get_stats(mux, &stats);
-    link->packets_when_parked = SY_MUTANT(RIVAL_EARLIER) ? 0 : stats.packets_received;
-    link->confirmed = false;
+    link->packets_when_parked = stats.packets_received;
+    link->confirmed = SY_MUTANT(RIVAL_EARLIER) && stats.packets_received > 0;
     if (SY_MUTANT(RIVAL_PING)) {
         return;
     }
