@@ -10,6 +10,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 #define SAMPLE_EVENLY 200 /* no preference between tested and untested ones */
 #define SEED_BIAS     30  /* SPEC SEED-02: percent of untested ones in a seed's answer */
 #define ASK_JITTER    (2 * SY_SEC)
@@ -86,7 +88,7 @@ static void answer(sy_pex *pex, sy_peer *peer, unsigned bias, sy_time now) {
 static void on_request(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
     pex->counts.requests_in++;
     if (pex->config.seed_mode && !sy_peer_is_outbound(peer)) { /* SPEC SEED-01 SEED-02 */
-        if (entry->answered) {
+        if (entry->answered && !SY_MUTANT(SEED_TWICE)) {
             pex->counts.requests_early++;
             return;
         }
@@ -94,12 +96,16 @@ static void on_request(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now)
         answer(pex, peer, SEED_BIAS, now);
         pex->counts.visitors_served++;
         if (entry->leave_at != SY_NEVER) {
-            sy_peer_stop(peer, SY_ERR_STOPPED, "seed: answered");
+            sy_peer_stop(peer, SY_MUTANT(SEED_EMPTY) ? SY_ERR_REACTOR_CAUSE : SY_ERR_STOPPED,
+                         "seed: answered");
         }
         return;
     }
     /* SPEC PEX-14: an early request is no offence. */
-    if (!sy_token_bucket_take(&entry->asks, PEX_ASK_COST, now)) {
+    if (!sy_token_bucket_take(&entry->asks, PEX_ASK_COST, now) && !SY_MUTANT(PEX_FLOOD)) {
+        if (SY_MUTANT(PEX_EARLY)) {
+            sy_peer_stop(peer, SY_ERR_REACTOR_CAUSE, "early");
+        }
         pex->counts.requests_early++;
         return;
     }
@@ -180,7 +186,7 @@ static void take_list(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) 
 }
 
 static void on_list(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
-    if (!entry->awaiting) { /* SPEC PEX-16 */
+    if (!entry->awaiting && !SY_MUTANT(PEX_UNASKED)) { /* SPEC PEX-16 */
         stop_for_cause(pex, peer, "peer exchange: a list that nobody asked for", now);
         return;
     }
@@ -203,6 +209,9 @@ static void on_receive(void *reactor, sy_peer *peer, void *state, sy_channel cha
     sy_detail_clear(&detail);
     /* SPEC PEX-17: the whole message is judged before anything of it is used. */
     const sy_err err = sy_pex_decode(encoding_of(peer), data, len, &pex->message, &detail);
+    if (err != SY_OK && SY_MUTANT(PEX_BAD)) {
+        return;
+    }
     if (err != SY_OK) { /* SPEC PEX-15 */
         sy_detail text;
         sy_detail_set(&text, "peer exchange: %.150s", detail.text);
@@ -346,14 +355,15 @@ static void on_peer_added(void *reactor, sy_peer *peer, void *state, sy_time now
         pex->alone_pause = pex->config.ensure_period;
     }
     const bool visit = entry->was_dialed && entry->purpose >= PEX_DIAL_SEED;
-    if (visit || source->ops->wants_more(source->source)) { /* SPEC PEX-10 */
+    if ((visit || source->ops->wants_more(source->source)) &&
+        !SY_MUTANT(PEX_SHY)) { /* SPEC PEX-10 */
         (void)pex_ask(pex, peer, entry, now);
     }
 }
 
-/* SPEC PEX-28: those that have stayed longest.  The list begins with the youngest.  Whoever came
- * late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node may
- * find its way out. */
+/* SPEC PEX-28 BOOK-35: those that have stayed longest.  The list begins with the youngest.  Whoever
+ * came late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node
+ * may find its way out. */
 static void keep_anchors(sy_pex *pex) {
     const sy_addr_source *source = &pex->config.source;
     sy_net_addr anchors[SY_ADDR_ANCHORS_MAX];
@@ -587,6 +597,10 @@ void sy_pex_set_target(sy_pex *pex, size_t max_outbound, sy_time now) {
     if (pex->sw != NULL) {
         pex_ensure_soon(pex, SY_SEC, now);
     }
+}
+
+void sy_pex_versions_known(sy_pex *pex) {
+    pex->config.versions_open = false;
 }
 
 void sy_pex_get_counts(const sy_pex *pex, sy_pex_counts *ret_counts) {

@@ -374,7 +374,10 @@ typedef enum judgement {
 } judgement;
 
 /* SPEC PEX-26 */
-static judgement judge(const sy_reason *reason) {
+static judgement judge(const sy_pex *pex, const sy_reason *reason) {
+    if (reason->code == SY_ERR_NI_BLOCK_VERSION && pex->config.versions_open) {
+        return JUDGE_NOTHING; /* SPEC SEED-08 */
+    }
     switch ((int)reason->code) {
     case SY_ERR_ADMIT_FULL:
     case SY_ERR_ADMIT_TOTAL:
@@ -443,7 +446,7 @@ void pex_dial_failed(sy_pex *pex, const sy_addr *addr, const sy_reason *reason, 
         return; /* not ours: persistent, or the operator's */
     }
     const pex_dial dial = *found;
-    const judgement verdict = judge(reason);
+    const judgement verdict = judge(pex, reason);
     pex_dial_forget(pex, &dial.id);
     pex->counts.feelers_good += dial.purpose == PEX_DIAL_FEELER && verdict == JUDGE_THERE;
     tell_source(pex, &dial.addr, verdict, now);
