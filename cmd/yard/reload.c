@@ -58,6 +58,7 @@ static void seed_defaults(yard_config *config) {
     } rows[] = {
         {YARD_KEY_SEED_MODE, "true", true},
         {YARD_KEY_PEX, "true", true},
+        {YARD_KEY_ECHO_CHANNELS, "[]", true}, /* SPEC SEED-09 */
         {YARD_KEY_PROFILES, "[\"cometbft\", \"tendermint\"]", false},
         {YARD_KEY_MAX_NUM_INBOUND_PEERS, "200", false},
     };
@@ -289,6 +290,11 @@ static sy_err give_settings(yard_runner *run, sy_detail *ret_restart, sy_detail 
     settings.log = run->log;
     settings.log.level = run->node.log_level;
     settings.node_key = &run->key;
+    if (run->mirror.learned) { /* what was mirrored stays */
+        settings.p2p_version = run->mirror.p2p_version;
+        settings.block_version = run->mirror.block_version;
+        settings.app_version = run->mirror.app_version;
+    }
     sy_detail_clear(ret_restart);
     sy_detail_clear(detail);
     return sy_switch_reconfigure(run->sw, &settings, ret_restart, detail, sy_ev_now(run->ev));

@@ -49,6 +49,20 @@ class KeyTest(YardTest):
         return Limit()
 
 
+class Cipher(KeyTest):
+    # KEY-TEST switchyard.frame_cipher
+    def test_the_library_ciphers_alone(self):
+        auto = self.node(name="auto")
+        plain = self.node("--frame_cipher", "library", "--p2p.persistent_peers", auto.full,
+                          name="plain")
+        self.added(auto, plain)
+        self.assertRegex(plain.log(), "event=frame_cipher .*name=library")
+        with open("/proc/cpuinfo", encoding="ascii") as info:
+            lanes = " avx512ifma " in info.read()
+        self.assertRegex(auto.log(),
+                         f"event=frame_cipher .*name={'avx512' if lanes else 'library'}")
+
+
 class Told(KeyTest):
     # KEY-TEST p2p.external_address switchyard.version switchyard.p2p_version
     # KEY-TEST switchyard.block_version switchyard.app_version switchyard.rpc_address
