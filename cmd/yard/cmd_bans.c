@@ -132,6 +132,7 @@ static int change(const yard_args *args, sy_gate *gate, const char *path, sy_wal
         yard_complain("bans: %s is not banned", text);
         return YARD_EXIT_FAILED;
     }
+    (void)yard_file_sweep(path); /* all who write it hold the lock */
     if (!yard_bans_write(path, gate, &failure)) {
         yard_complain("bans: %s", failure);
         free(failure);
