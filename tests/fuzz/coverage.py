@@ -23,7 +23,7 @@ DECODERS = """base/rd.c base/text.c base/log_format.c base/detail.c nodeinfo/nod
 nodeinfo/node_info_proto.c nodeinfo/node_info_check.c nodeinfo/node_info.c nodeinfo/node_key_json.c
 p2p/addr.c p2p/profile_recognize.c conn/packet.c conn/packet_amino.c conn/packet_proto.c
 conn/mux_recv.c conn/secret_conn.c conn/suite.c conn/suite_secretbox.c conn/suite_cometbft.c
-p2p/session_stream.c p2p/session_transport.c""".split()
+p2p/session_stream.c p2p/session_transport.c p2p/abci.c""".split()
 
 
 def tool(name):

@@ -27,7 +27,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LANES = 2
 # the long one first, so that the others run beside it
-THEMES = ["nodes", "crossed", "pex", "refusals", "echo", "profiles", "persistent", "probe",
+THEMES = ["nodes", "crossed", "pex", "refusals", "echo", "profiles", "persistent", "probe", "abci",
           "harness"]
 
 
