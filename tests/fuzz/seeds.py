@@ -145,8 +145,8 @@ def recognize():
 def abci():
     """The first byte is dialect + 3 * questions; 0 and 1 have lengths twice as large."""
     echo, flush = "120c0a0a73776974636879617264", "1a00"
-    answers = ["3a101a0e646f6573206e6f74206578697374", "3a1a08071a1674686973204944206973206f6e206f75"
-               "72206c697374", "3a00", "0a050a03626164", "3a0608ffffffff0f", "3a0508012201783a00",
+    answers = ["3a101a0e646f6573206e6f74206578697374",
+               "3a1a08071a1674686973204944206973206f6e206f7572206c697374", "3a00", "0a050a03626164", "3a0608ffffffff0f", "3a0508012201783a00",
                "3a06088080808010", "3a0408070800", "2200", "3a0e0802280532016b3a017640095200"]
 
     def framed(dialect, parts):
@@ -160,7 +160,8 @@ def abci():
         seeds += [head + framed(dialect, [echo, flush] + [a, flush][:2]) for a in answers]
         seeds += [bytes([dialect]) + framed(dialect, [a]) for a in answers]
         seeds.append(head + framed(dialect, [echo, flush] + answers[:5]))
-    lengths = ["81800480", "808004", "ffffffffffffffffff01", "ffffffffffffffffff02", "01", "80" * 11]
+    lengths = ["81800480", "808004", "ffffffffffffffffff01", "ffffffffffffffffff02", "01",
+               "80" * 11]
     return seeds + [bytes([d]) + bytes.fromhex(h) for d in (0, 2) for h in lengths]
 
 
