@@ -89,7 +89,7 @@ static const clause_row clause_rows[] = {
     ALL(PONG_TIMEOUT, "MX-38"),
     ALL(HANDSHAKE_TIMEOUT, "SW-02"),
     ALL(RECV_BUDGET, "RX-10"),
-    ALL(REACTOR_CAUSE, "PEX-15"),
+    ALL(REACTOR_CAUSE, "PEX-15 SW-59"),
     ALL(SUB_FRAME, "MX-51"),
     EACH(EPH_LOW_ORDER, "STS-06", "CC-07", ""),
     EACH(EPH_REFLECTED, "STS-05", "CC-06", ""),

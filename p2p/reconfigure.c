@@ -60,6 +60,7 @@ static void name_fixed(const sy_settings *old, const sy_settings *new, sy_detail
     name_if(names, old->packet_payload_max != new->packet_payload_max,
             "max_packet_msg_payload_size");
     name_if(names, old->memory_max != new->memory_max, "memory_max");
+    name_if(names, !same_text(old->frame_cipher, new->frame_cipher), "frame_cipher");
 }
 
 /* ---- Who has to leave --------------------------------------------------------------------------

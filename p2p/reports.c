@@ -85,6 +85,7 @@ void sy_switch_on_connected(sy_switch *sw, sy_stream_ref ref, const sy_endpoint 
         sy_link_end(link, refused, &detail);
         return;
     }
+    sy_own_addr_on_connected(sw, local);
     sy_dial_table_on_connected(&sw->dials, link->dial, now);
     sy_timers_set(&sw->timers, &link->deadline, sy_time_after(now, sw->settings.handshake_timeout));
     const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);

@@ -287,11 +287,7 @@ sy_err sy_switch_listen(sy_switch *sw, const sy_endpoint *local, sy_endpoint *re
         return err;
     }
     sw->listeners[sw->listener_count++] = listener;
-    /* SPEC NI-20 */
-    if (sw->settings.listen_addr == NULL && sw->listener_count == 1) {
-        const size_t len = sy_endpoint_format(&bound, sw->listen_text);
-        sw->ours.listen_addr = (sy_text){sw->listen_text, len};
-    }
+    sy_own_addr_on_listen(sw, &bound);
     if (ret_bound != NULL) {
         *ret_bound = bound;
     }
@@ -439,6 +435,9 @@ void sy_switch_turn_end(sy_switch *sw, sy_time now) {
     if (sw->state == SY_SWITCH_STOPPING && sw->link_count == 0 && workers_are_over(sw)) {
         stop_reactors(sw);
         sw->state = SY_SWITCH_STOPPED;
+        if (sw->settings.stopped != NULL) { /* SPEC SW-55 */
+            sw->settings.stopped(sw->settings.stopped_user, now);
+        }
     }
 }
 

@@ -11,6 +11,7 @@
  *   peer.c          the public face of a connection
  *   reconfigure.c   new settings while it runs
  *   gate.c          filters and bans
+ *   own_addr.c      the address that we advertise
  *   verdict.c       the judge: questions that wait for an answer
  *   app_filter.c    the judge that is an ABCI application
  *   reports.c       the driver's reports about streams
@@ -208,6 +209,10 @@ struct sy_switch {
     sy_node_info ours;
     uint8_t our_channels[SY_NODE_INFO_CHANNELS_MAX];
     char listen_text[SY_ENDPOINT_TEXT_CAP];
+    sy_endpoint own_addr;  /* advertised, when it is not configured */
+    bool own_addr_wanted;  /* we listen at a wildcard */
+    bool own_addr_v4_only; /* ... of IPv4 */
+    bool own_addr_learned;
     char id_text[SY_NODE_ID_TEXT_CAP];
     bool has_admission; /* made, to be freed */
     bool has_pending;
@@ -379,6 +384,10 @@ void sy_lookup_on_deadline(sy_switch *sw, sy_lookup *lookup);
 void sy_lookup_on_retry(sy_switch *sw, sy_lookup *lookup);
 void sy_lookup_cancel(sy_switch *sw, sy_resolve_ref ref);
 void sy_lookup_cancel_all(sy_switch *sw);
+
+/* ---- own_addr.c */
+void sy_own_addr_on_listen(sy_switch *sw, const sy_endpoint *bound);
+void sy_own_addr_on_connected(sy_switch *sw, const sy_endpoint *local);
 
 /* ---- roster.c */
 void sy_roster_add(sy_peer *link);

@@ -73,10 +73,14 @@ static void print_together(const yard_config *config, const yard_node *node) {
     } else {
         (void)printf("%zu\n", s->max_per_ip);
     }
-    (void)printf("#   memory, worst case: %" PRIu64 " bytes (peers %" PRIu64
-                 " and handshakes %" PRIu64 ", together at most memory_max; shared areas %" PRIu64
-                 ")\n",
-                 memory.worst, memory.peer_bytes, memory.pending, memory.loop);
+    (void)printf("#   lists: %zu allowed, %zu denied\n", node->allow_count, node->deny_count);
+    (void)printf("#   memory, worst case: %" PRIu64 " bytes\n", memory.worst);
+    (void)printf("#     %zu peers of peer_memory_max: %" PRIu64 "; %zu handshakes: %" PRIu64
+                 "; together at most memory_max: %zu\n",
+                 memory.peers, memory.peer_bytes, memory.handshakes, memory.pending, s->memory_max);
+    (void)printf("#     address book: %" PRIu64 "; lists and bans: %" PRIu64 "; shared: %" PRIu64
+                 "\n",
+                 memory.book, memory.lists, memory.loop);
     (void)printf("#   descriptors, worst case: %zu\n", yard_node_descriptors(node));
 }
 

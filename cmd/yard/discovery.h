@@ -17,9 +17,12 @@
 typedef struct yard_discovery {
     const yard_config *config;
     const yard_node *node;
+    sy_switch *sw;
     sy_log log;
     sy_addr_book *book;
     sy_pex *pex;
+    bool wildcard; /* we listen at one and nobody told us our address */
+    bool warned;   /* ... and an outgoing connection did not either */
 } yard_discovery;
 
 /* Reads the book (a damaged one is set aside) and adds the reactor to a switch that has not
@@ -29,6 +32,13 @@ bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
 
 /* Where we listen: never to be dialed; warns when nobody else could. */
 void yard_discovery_listening(yard_discovery *discovery, const sy_endpoint *bound, sy_time now);
+
+/* An outgoing connection is up: it may have shown our address.  Warns when it did not. */
+void yard_discovery_connected(yard_discovery *discovery, sy_time now);
+
+/* The configuration and the node that were borrowed have new contents: target, seeds and private
+ * IDs follow. */
+void yard_discovery_reload(yard_discovery *discovery, sy_time now);
 
 /* After the switch is gone. */
 void yard_discovery_close(yard_discovery *discovery);

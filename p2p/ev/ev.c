@@ -67,6 +67,7 @@ static void on_check(struct ev_loop *loop, ev_check *watcher, int revents) {
     (void)loop;
     (void)revents;
     sy_ev *ev = watcher->data;
+    ev->turn_read = 0;
     (void)sy_ev_now(ev);
 }
 

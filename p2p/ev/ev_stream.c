@@ -116,16 +116,22 @@ static void report_end(sy_ev_stream *stream, sy_err err) {
     sy_switch_on_read_end(ev->sw, stream->ref, err, ev->turn_now);
 }
 
+/* Has this stream had its share of the turn? */
+static bool has_share(const sy_ev *ev, size_t total) {
+    return total < SY_EV_READ_TURN && (total == 0 || ev->turn_read < SY_EV_READ_ALL);
+}
+
 /* Reads until the socket is empty or the turn's share is used up; true when nothing is left. */
 static bool read_some(sy_ev_stream *stream) {
     sy_ev *ev = stream->ev;
     size_t total = 0;
 
-    while (!stream->closed && !stream->ended && stream->reading && total < SY_EV_READ_TURN) {
+    while (!stream->closed && !stream->ended && stream->reading && has_share(ev, total)) {
         size_t len = 0;
         switch (sock_read(stream->fd, ev->read_area, SY_EV_READ_CAP, &len)) {
         case IO_DONE:
             total += len;
+            ev->turn_read += len;
             if (!sy_switch_on_readable(ev->sw, stream->ref, ev->read_area, len, ev->turn_now)) {
                 return false;
             }

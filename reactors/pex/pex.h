@@ -78,6 +78,11 @@ SY_API const sy_reactor_ops *sy_pex_ops(sy_pex *pex);
 /* A new target (reload); takes effect at the next round.  Call sy_switch_reactor_touch after it. */
 SY_API void sy_pex_set_target(sy_pex *pex, size_t max_outbound, sy_time now);
 
+/* New seeds (reload), copied; may be asked at once.
+ *   SY_ERR_CONFIG (too many, or one without ID), SY_ERR_NOMEM: nothing has changed */
+SY_API sy_err sy_pex_set_seeds(sy_pex *pex, const sy_addr *seeds, size_t count,
+                               sy_time now) SY_MUST_USE;
+
 typedef struct sy_pex_counts {
     uint64_t requests_in;
     uint64_t requests_early; /* ignored */

@@ -174,6 +174,10 @@ static size_t count_outbound(const sy_pex *pex) {
     return count;
 }
 
+bool pex_is_short(const sy_pex *pex) {
+    return !pex->config.seed_mode && count_outbound(pex) < pex->config.max_outbound;
+}
+
 /* SPEC PEX-24 */
 static unsigned bias_of(size_t outbound) {
     return (unsigned)(outbound < 8 ? outbound : 8) * 10 + 10;
@@ -267,6 +271,43 @@ void pex_feel(sy_pex *pex, sy_time now) {
 
 /* ---- Seeds -------------------------------------------------------------------------------------
  */
+
+sy_err pex_check_seeds(const sy_addr *seeds, size_t count) {
+    if (count > SY_PEX_SEEDS_MAX) {
+        return SY_ERR_CONFIG;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!seeds[i].has_id) {
+            return SY_ERR_CONFIG;
+        }
+    }
+    return SY_OK;
+}
+
+sy_err sy_pex_set_seeds(sy_pex *pex, const sy_addr *seeds, size_t count, sy_time now) {
+    const sy_err err = pex_check_seeds(seeds, count);
+    if (err != SY_OK) {
+        return err;
+    }
+    sy_addr *copy = sy_mem_zalloc_array(&pex->mem, count + 1, sizeof *copy);
+    if (copy == NULL) {
+        return SY_ERR_NOMEM;
+    }
+    if (count > 0) {
+        memcpy(copy, seeds, count * sizeof *copy);
+    }
+    sy_mem_release(&pex->mem, pex->seeds);
+    pex->seeds = copy;
+    pex->config.seeds = copy;
+    pex->config.seed_count = count;
+    pex->seed_next = count; /* none is being tried */
+    pex->seeds_at = now;
+    pex->alone_at = now;
+    if (pex->sw != NULL) {
+        pex_ensure_soon(pex, SY_SEC, now);
+    }
+    return SY_OK;
+}
 
 static void shuffle_seeds(sy_pex *pex) {
     const size_t count = pex->config.seed_count;

@@ -136,8 +136,11 @@ bool pex_dial_start(sy_pex *pex, const sy_net_addr *addr, pex_dial_purpose purpo
 bool pex_is_free(sy_pex *pex, const sy_net_addr *addr);
 bool pex_is_seed(const sy_pex *pex, const sy_node_id *id);
 void pex_dial_failed(sy_pex *pex, const sy_addr *addr, const sy_reason *reason, sy_time now);
+bool pex_is_short(const sy_pex *pex); /* of outbound peers */
 void pex_ensure(sy_pex *pex, sy_time now);
 void pex_feel(sy_pex *pex, sy_time now);
+/*   SY_ERR_CONFIG */
+sy_err pex_check_seeds(const sy_addr *seeds, size_t count);
 bool pex_try_seeds(sy_pex *pex, sy_time now);
 void pex_let_rest(sy_pex *pex, const sy_node_id *id, sy_time now);
 void pex_expire_dials(sy_pex *pex, sy_time now);

@@ -95,6 +95,7 @@ class CheckConfig(YardTest):
                                "--filter_peers", "false")
         self.assertNotIn("asks the application", out)
 
+    # KEY-TEST filter_peers abci
     def test_refusals_of_start_and_check_config(self):
         home = self.home()
         for text, flags, says in self.REFUSED:
@@ -116,7 +117,8 @@ class CheckConfig(YardTest):
             f"warning: {path}:3: p2p.lader: unknown key, ignored",
             f"warning: {path}:7: switchyard.z: unknown key, ignored"])
         node = self.node("--chain-id", "c")
-        node.wait_log(r"level=warn .*event=config .*:3: p2p\.lader: unknown key, ignored")
+        node.wait_log(r'level=warn .*event=config .*config\.toml text="3: p2p\.lader: unknown key, '
+                      "ignored")
 
     def test_no_home_and_no_chain_id(self):
         _, err = self.run_yard("start", "--home", self.dir / "none", status=1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Peer exchange of real processes: a seed, nodes that know only it, the files they leave."""
 import json
+import re
 import time
 
 from harness import Node, YardTest
@@ -25,6 +26,7 @@ class Pex(YardTest):
                 self.assertLess(time.monotonic(), deadline, node.log())
                 time.sleep(0.05)
 
+    # KEY-TEST p2p.seeds
     # SPEC-TEST SEED-04
     def test_nodes_find_each_other_through_a_seed(self):
         seed = self.seed()
@@ -65,6 +67,7 @@ class Pex(YardTest):
         _, err = self.run_yard("addrbook", "check", "--home", home, "--file", aside[0], status=1)
         self.assertIn("addrs[0] is not an object", err)
 
+    # KEY-TEST p2p.addr_book_strict
     # SPEC-TEST PEX-22
     def test_refused_addresses_name_the_option(self):
         seed = self.seed()
@@ -76,3 +79,25 @@ class Pex(YardTest):
         strict.wait_log(r"event=addresses_not_routable .*addr_book_strict = false")
         self.assertEqual(strict.stop(), 0)
         self.assertEqual(other.stop(), 0)
+
+    # SPEC-TEST NI-44
+    def test_an_address_that_nobody_can_dial_is_warned_of(self):
+        other = self.node(*PRIVATE, name="other")
+        peers = ("--p2p.persistent_peers", other.full)
+        warning = r"level=warn .*event=not_routable .*path=(\S+) .*set external_address"
+        for name, laddr in (("loopback", "tcp://127.0.0.1:0"), ("wildcard", "tcp://0.0.0.0:0"),
+                            ("wildcard6", "tcp://[::]:0")):
+            with self.subTest(name):
+                node = self.node(*peers, name=name, laddr=laddr)
+                seen = node.wait_log(warning)
+                self.assertEqual(seen[1].rsplit(":", 1)[0], node.addr.rsplit(":", 1)[0])
+                node.wait_log("event=peer_added")
+                self.assertEqual(node.stop(), 0)
+                self.assertEqual(len(re.findall("event=not_routable", node.log())), 1)
+        for name, flags in (("private", PRIVATE), ("told", ("--p2p.external_address",
+                                                            "52.1.2.3:26656"))):
+            with self.subTest(name):
+                node = self.node(*peers, *flags, name=name, laddr="tcp://0.0.0.0:0")
+                node.wait_log("event=peer_added")
+                self.assertEqual(node.stop(), 0)
+                self.assertNotIn("event=not_routable", node.log())

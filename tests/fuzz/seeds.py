@@ -146,7 +146,8 @@ def abci():
     """The first byte is dialect + 3 * questions; 0 and 1 have lengths twice as large."""
     echo, flush = "120c0a0a73776974636879617264", "1a00"
     answers = ["3a101a0e646f6573206e6f74206578697374",
-               "3a1a08071a1674686973204944206973206f6e206f7572206c697374", "3a00", "0a050a03626164", "3a0608ffffffff0f", "3a0508012201783a00",
+               "3a1a08071a1674686973204944206973206f6e206f7572206c697374", "3a00",
+               "0a050a03626164", "3a0608ffffffff0f", "3a0508012201783a00",
                "3a06088080808010", "3a0408070800", "2200", "3a0e0802280532016b3a017640095200"]
 
     def framed(dialect, parts):
@@ -163,6 +164,72 @@ def abci():
     lengths = ["81800480", "808004", "ffffffffffffffffff01", "ffffffffffffffffff02", "01",
                "80" * 11]
     return seeds + [bytes([d]) + bytes.fromhex(h) for d in (0, 2) for h in lengths]
+
+
+def pex(name):
+    vectors = load(name)
+    found = []
+    for key, value in vectors.items():
+        if isinstance(value, list):
+            for row in value:
+                if isinstance(row, dict):
+                    found += [unhex(row[m]) for m in ("hex", "repaired") if m in row]
+    return thin([f for f in found if len(f) <= 600], 40)
+
+
+def book_entry(number, ip, kind, **more):
+    entry = {"addr": {"id": "%040x" % number, "ip": ip, "port": 26656},
+             "src": {"id": "%040x" % 7, "ip": "7.7.7.7", "port": 1}, "buckets": [number % 64],
+             "attempts": 0, "bucket_type": kind, "last_attempt": "2026-11-21T00:22:12.431423765Z",
+             "last_success": "0001-01-01T00:00:00Z", "last_ban_time": "0001-01-01T00:00:00Z"}
+    entry.update(more)
+    return entry
+
+
+def book():
+    good = [book_entry(1, "5.6.7.8", 1), book_entry(2, "2001:db9::1", 2),
+            book_entry(3, "127.0.0.1", 1)]
+    odd = [book_entry(4, "x", 1), book_entry(4, "9.9.9.9", 3), book_entry(4, "9.9.9.9", 1,
+           attempts=-1), book_entry(4, "9.9.9.9", 1, buckets=[256]), book_entry(4, "9.9.9.9", 1,
+           buckets=None, src=None), book_entry(4, "9.9.9.9", 1, last_attempt="yesterday"),
+           book_entry(4, "0.0.0.0", 1), book_entry(4, "9.9.9.9", 2, addr=7),
+           book_entry(4, "9.9.9.9", 2, last_attempt="2026-02-29T24:00:60+14:00"),
+           book_entry(4, "9.9.9.9", 2, last_success="1999-12-31T23:59:59.5-01:30")]
+    files = [{"key": "k", "addrs": good}, {"key": "k", "addrs": None}, {"key": "", "addrs": []},
+             {"key": "k" * 65, "addrs": []}, {"addrs": []}, {"key": "k"}, [],
+             {"key": "k", "addrs": [7]}, {"key": "k", "addrs": good + good[:1]},
+             {"key": "k", "placement": "siphash-2-4/1", "addrs": good}]
+    files += [{"key": "k", "addrs": [entry]} for entry in odd]
+    texts = [json.dumps(f).encode() for f in files] + [b"", b"{", b'{"key":"k","key":"k"}']
+    peer = "56475aa75463474c0285df5dbf2bcab73da65135"
+    note = {"id": peer, "network": "fuzz", "profiles": ["cometbft", "tendermint"]}
+    notes = [{"version": 1, "peers": [note], "anchors": [peer + "@9.9.9.9:1"]},
+             {"version": 1, "peers": [dict(note, network="other")]}, {"version": 2, "peers": []},
+             {"version": 1, "peers": 1}, {"version": 1, "peers": [dict(note, id="x")]},
+             {"version": 1, "peers": [dict(note, profiles=[1])]},
+             {"version": 1, "peers": [dict(note, profiles=1)]},
+             {"version": 1, "peers": [dict(note, network=1)]},
+             {"version": 1, "peers": [], "anchors": 1},
+             {"version": 1, "peers": [], "anchors": ["x"]}, []]
+    return ([b"\0\0" + t for t in texts] + [b"\6\0" + texts[0], b"\2\0" + texts[-4]] +
+            [b"\0" + bytes([k]) + texts[0] for k in range(1, 8)] +
+            [b"\1\0" + json.dumps(n).encode() for n in notes])
+
+
+def bans():
+    rules = [b"1.2.3.4", b"1.2.3.0/24", b"2001:db8::/32", b"::1", ID, b"0.0.0.0/0", b"1.2.3.4/33",
+             b"1.2.3.4/24", b"1.2.3.4/", b"::/129", b"/1", b"", ID[:-1], b"1.2.3.4/0x8",
+             b"::ffff:1.2.3.4", b"1.2.3.4/032"]
+    entry = {"rule": "1.2.3.0/24", "reason": "floods", "since": 1600000000, "until": 0}
+    lists = [[entry, dict(entry, rule=ID.decode(), until=1900000000)], [], [entry, entry],
+             [dict(entry, until=1600000001)], [dict(entry, rule=1)], [dict(entry, rule="x")],
+             [dict(entry, reason="\u00e9")], [dict(entry, reason="x" * 128)],
+             [dict(entry, reason=1)], [dict(entry, since=-1)], [dict(entry, until=10 ** 17)],
+             [dict(entry, until="x")], [7]]
+    texts = [json.dumps({"bans": b}).encode() for b in lists]
+    texts += [b"{}", b"[]", b'{"bans":1}', b"{", b""]
+    return ([b"\1" + r for r in rules] + [b"\0\0" + t for t in texts] +
+            [b"\0" + bytes([k]) + texts[0] for k in (1, 2, 3)])
 
 
 # ---- cmd ----
@@ -409,6 +476,10 @@ TARGETS = {
     "config": config,
     "recognize": recognize,
     "abci": abci,
+    "pex_amino": lambda: pex("tendermint/pex.json"),
+    "pex_proto": lambda: pex("cometbft/pex.json"),
+    "book": book,
+    "bans": bans,
     "packet_amino": lambda: packets("tendermint/decoder.json", "tendermint/packets.json"),
     "session_tendermint": lambda: session("tendermint"),
     "session_cometbft": lambda: session("cometbft"),

@@ -182,7 +182,8 @@ class AbciTest(SubjectTest):
             self.echo(peer, subject, 6)
             self.assertEqual(peer.find("peer_removed"), [])
 
-    def nobody_is_there(self):
+    # KEY-TEST filter_peers proxy_app switchyard.filter_unanswered switchyard.filter_timeout
+    def test_nobody_is_there(self):
         """filter_unanswered decides; the node starts either way and says what is the matter."""
         addr = "tcp://127.0.0.1:%d" % free_port()
         for unanswered in ("refuse", "admit"):
@@ -198,7 +199,7 @@ class AbciTest(SubjectTest):
                 else:
                     self.refused(peer, subject)
 
-    def falls_at_a_question(self):
+    def test_falls_at_a_question(self):
         """A question that brings the application down is unanswered; the next ones are not."""
         addr = "tcp://127.0.0.1:%d" % free_port()
         key = key_seed(61)
@@ -212,6 +213,20 @@ class AbciTest(SubjectTest):
         good.dial_until_ok(subject.full_addr)
         self.echo(good, subject, 1)
 
+    # KEY-TEST switchyard.abci_dialect
+    def test_a_given_dialect_is_the_only_one(self):
+        addr = "tcp://127.0.0.1:%d" % free_port()
+        self.app("v0.34", addr)
+        wrong = self.filtering(addr, extra=["--abci_dialect", "0.22"])
+        right = self.filtering(addr, extra=["--abci_dialect", "0.34", "--log_level", "debug"])
+        self.wait_ready(right, "v0.34")
+        at = 0
+        for _ in range(2):
+            at = self.wait_log(wrong, r"event=application_unreachable .*no echo in dialect 0\.22",
+                               10, at)
+        self.assertNotIn("application_ready", wrong.log_text())
+        self.assertNotIn("application_unreachable", right.log_text())
+
 
 def add_tests():
     for release in APPS:
@@ -223,8 +238,6 @@ def add_tests():
         add("kvstore_admits_everyone", "kvstore_admits_everyone", release)
         add("one_id_and_one_address_are_refused", "one_id_and_one_address_are_refused", release)
         add("hangs_dies_and_returns", "hangs_dies_and_returns", release)
-    AbciTest.test_nobody_is_there = AbciTest.nobody_is_there
-    AbciTest.test_falls_at_a_question = AbciTest.falls_at_a_question
 
 
 add_tests()

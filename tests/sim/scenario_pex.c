@@ -307,6 +307,35 @@ static void outbound_peers_are_diverse(uint64_t seed) {
     }
 }
 
+/* SPEC-TEST PEX-23: a node that only others have dialed asks the first of them, not half a minute
+ * later, and dials whom it hears of. */
+static void newcomers_are_asked(uint64_t seed) {
+    sim_options options;
+    sim_options_default(&options, seed);
+    sim_net *net = sim_net_new(&options);
+    static finder f;
+    static finder caller;
+    static finder third;
+    finder_init(&f, net, "f", 1);
+    finder_init(&caller, net, "caller", 0);
+    finder_init(&third, net, "third", 0);
+    sim_start(f.node);
+    sim_start(caller.node);
+    sim_start(third.node);
+    sim_run_for(net, SY_SEC);
+    sim_dial(third.node, caller.node, SY_DIAL_PERSISTENT);
+    sim_run_for(net, SY_SEC);
+    sim_dial(caller.node, f.node, SY_DIAL_PERSISTENT);
+    sim_run_for(net, 8 * SY_SEC);
+    sim_expect_eq(switch_counts(&f).outbound, 1);
+    sim_expect(sim_has_peer(f.node, third.node));
+    sim_expect_eq(counts_of(&caller).requests_early, 0);
+    sim_net_del(net);
+    finder_fini(&f);
+    finder_fini(&caller);
+    finder_fini(&third);
+}
+
 /* ---- Puppets -----------------------------------------------------------------------------------
  */
 
@@ -626,6 +655,7 @@ static const sim_scenario scenarios[] = {
     {"twenty_reach_their_targets", twenty_reach_their_targets, 2},
     {"restart_uses_anchors", restart_uses_anchors, 3},
     {"outbound_peers_are_diverse", outbound_peers_are_diverse, 4},
+    {"newcomers_are_asked", newcomers_are_asked, 4},
     {"rules_are_kept", rules_are_kept, 2},
     {"requests_keep_their_distance", requests_keep_their_distance, 2},
     {"seed_answers_once", seed_answers_once, 3},

@@ -107,6 +107,12 @@ Test(addr_book, refuses_in_order) {
     cr_expect_eq(fx_tell(&fx, fx_addr(1, 0xffffffff, 5), src), SY_ADDR_INVALID);
     cr_expect_eq(fx_tell(&fx, fx_addr_text(1, "::", 5), src), SY_ADDR_INVALID);
     cr_expect_eq(fx_tell(&fx, own, src), SY_ADDR_OWN);
+    const sy_net_addr other_own = fx_addr(2, FX_IP(8, 8, 8, 9), 26656);
+    for (int i = 0; i < 20; i++) { /* said again it takes no more room */
+        sy_addr_book_add_own(fx.book, &other_own.endpoint);
+    }
+    cr_expect_eq(fx_tell(&fx, own, src), SY_ADDR_OWN);
+    cr_expect_eq(fx_tell(&fx, other_own, src), SY_ADDR_OWN);
     cr_expect_eq(fx_tell(&fx, self, src), SY_ADDR_OWN);
     cr_expect_eq(fx_tell(&fx, fx_addr(1, FX_IP(10, 0, 0, 1), 5), src), SY_ADDR_NOT_ROUTABLE);
     cr_expect_eq(fx_size(&fx), 0);
@@ -144,6 +150,31 @@ Test(addr_book, keeps_private_ids_out) {
     cr_expect_eq(src.ops->sizes(book).all, 0);
     sy_addr_book_del(book);
     test_mem_fini(&tm);
+}
+
+/* What was held of an ID that becomes private goes; what was private is taken again. */
+Test(addr_book, private_ids_can_be_replaced) {
+    fx_book fx;
+    fx_book_init(&fx, true, 4);
+    const sy_net_addr one = fx_addr(1, FX_IP(1, 2, 3, 4), 1);
+    const sy_net_addr two = fx_addr(2, FX_IP(1, 3, 3, 4), 1);
+    const sy_net_addr source = fx_addr(9, FX_IP(9, 9, 9, 9), 1);
+    cr_assert_eq(fx_tell(&fx, one, source), SY_ADDR_ADDED);
+    cr_assert_eq(fx_tell(&fx, two, source), SY_ADDR_ADDED);
+
+    fx.tm.fail_at = fx.tm.calls + 1;
+    cr_expect_eq(sy_addr_book_set_private(fx.book, &one.id, 1), SY_ERR_NOMEM);
+    cr_expect_eq(fx_size(&fx), 2, "nothing has changed");
+    fx.tm.fail_at = 0;
+
+    cr_expect_eq(sy_addr_book_set_private(fx.book, &one.id, 1), SY_OK);
+    cr_expect_eq(fx_size(&fx), 1);
+    cr_expect_eq(fx_tell(&fx, one, source), SY_ADDR_PRIVATE);
+    cr_expect_eq(fx_tell(&fx, two, source), SY_ADDR_KNOWN);
+    cr_expect(sy_book_check(fx.book));
+    cr_expect_eq(sy_addr_book_set_private(fx.book, NULL, 0), SY_OK);
+    cr_expect_eq(fx_tell(&fx, one, source), SY_ADDR_ADDED);
+    fx_book_fini(&fx);
 }
 
 /* SPEC-TEST BOOK-07 BOOK-11: the same address told by many sources sits in at most four new
