@@ -27,8 +27,8 @@ static sy_err damaged(sy_detail *detail, size_t at, const char *field, const cha
     return SY_ERR_CONFIG;
 }
 
-/* jansson does not tell a damaged text from a block that it did not get, and a good file must not be
- * set aside because memory was short for a moment: it gets a second chance. */
+/* jansson does not tell a damaged text from a block that it did not get, and a good file must not
+ * be set aside because memory was short for a moment: it gets a second chance. */
 static json_t *load_twice(const char *text, size_t len, json_error_t *ret_error,
                           bool *ret_no_memory) {
     *ret_no_memory = false;
@@ -258,13 +258,11 @@ static sy_err take_entry(sy_addr_book *book, const raw_entry *raw, bool listed, 
     }
     const uint64_t group = sy_book_group(&addr.endpoint, book->strict);
     if (!raw->tested && sy_book_group_count(book, group, false) >= SY_BOOK_GROUP_MAX) {
-        stats->crowded++;
         return SY_OK;
     }
     sy_book_entry *entry = sy_book_entry_new(book, &addr, &source);
     if (entry == NULL) {
         if (book->untested + book->tested >= SY_BOOK_SLOTS) {
-            stats->crowded++;
             return SY_OK;
         }
         return SY_ERR_NOMEM;
@@ -274,7 +272,6 @@ static sy_err take_entry(sy_addr_book *book, const raw_entry *raw, bool listed, 
     entry->last_success = raw->last_success;
     if (!place(book, entry, raw, listed, newest)) {
         sy_book_entry_del(book, entry);
-        stats->crowded++;
     }
     return SY_OK;
 }
@@ -327,7 +324,9 @@ static sy_err read_book(sy_addr_book *book, const json_t *root, sy_addr_book_loa
             err = take_entry(book, &raw, listed, newest, stats);
         }
     }
+    /* Also those that a later one pushed out of their last bucket found no room. */
     stats->kept = book->untested + book->tested;
+    stats->crowded = stats->read - stats->kept - stats->invalid - stats->refused;
     return err;
 }
 

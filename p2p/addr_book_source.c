@@ -175,8 +175,8 @@ static uint64_t root_of(uint64_t n) {
     return root;
 }
 
-/* SPEC BOOK-17 BOOK-34: what is untested costs nothing to invent, so that it waits for its test once
- * there is enough that passed. */
+/* SPEC BOOK-17 BOOK-34 BOOK-35: what is untested costs nothing to invent, so that it waits for its
+ * test once there is enough that passed. */
 static bool tested_first(sy_addr_book *book, unsigned new_bias) {
     if (book->tested_groups >= SY_BOOK_PROVEN_GROUPS) {
         return true;

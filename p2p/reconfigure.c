@@ -151,6 +151,17 @@ static void take_over(sy_settings *to, const sy_settings *from) {
     to->peer_memory_max = from->peer_memory_max;
 }
 
+/* SPEC SEED-07 */
+void sy_switch_set_versions(sy_switch *sw, uint64_t p2p_version, uint64_t block_version,
+                            uint64_t app_version) {
+    sw->settings.p2p_version = p2p_version;
+    sw->settings.block_version = block_version;
+    sw->settings.app_version = app_version;
+    sw->ours.p2p_version = p2p_version;
+    sw->ours.block_version = block_version;
+    sw->ours.app_version = app_version;
+}
+
 sy_err sy_switch_reconfigure(sy_switch *sw, const sy_settings *settings, sy_detail *ret_restart,
                              sy_detail *detail, sy_time now) {
     SY_REQUIRE(settings != NULL && settings->size == sizeof *settings);

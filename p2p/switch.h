@@ -239,7 +239,15 @@ SY_API sy_err sy_switch_forget(sy_switch *sw, const sy_node_id *id, sy_time now)
  * unknown name or one that is not allowed here is ignored. */
 SY_API void sy_switch_remember_profile(sy_switch *sw, const sy_node_id *id, const char *profile);
 
+/* The protocol versions that NodeInfo says to connections made from now on: for a node that mirrors
+ * its network (docs/spec/seed.md, SEED-07).  Connections that are open stay. */
+SY_API void sy_switch_set_versions(sy_switch *sw, uint64_t p2p_version, uint64_t block_version,
+                                   uint64_t app_version);
+
 SY_API const sy_node_id *sy_switch_id(const sy_switch *sw);
+
+/* Who seals and opens frames on this processor: "avx512", or "library".  A literal. */
+SY_API const char *sy_switch_frame_cipher(const sy_switch *sw);
 
 /* Where NodeInfo says that we listen: settings.listen_addr, else the first listener's address; when
  * that is a wildcard, from the first outgoing connection on whose local IP is routable, that IP

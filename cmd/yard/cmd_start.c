@@ -151,6 +151,7 @@ static void on_event(void *user, const sy_event *event, sy_time now) {
     if (event->kind == SY_EVENT_CONNECTED && event->outbound) {
         yard_discovery_connected(&run->discovery, now);
     }
+    yard_runner_mirror_hear(run, event);
 }
 
 static bool make_switch(yard_runner *run) {
@@ -159,6 +160,7 @@ static bool make_switch(yard_runner *run) {
     sy_detail_clear(&detail);
     settings.log = run->log;
     settings.node_key = &run->key;
+    yard_runner_mirror_init(run);
     settings.observer = on_event;
     settings.observer_user = run;
     sy_err err = sy_switch_new(&settings, sy_ev_ops(), run->ev, &run->sw, &detail);
@@ -166,13 +168,16 @@ static bool make_switch(yard_runner *run) {
         return complain("the configuration", err, &detail);
     }
     sy_ev_attach(run->ev, run->sw);
+    SY_LOG(&run->log, SY_LOG_INFO, "yard", "frame_cipher", sy_ev_now(run->ev),
+           SY_F_STR("name", sy_switch_frame_cipher(run->sw)));
     if (run->node.filter_peers &&
         (err = sy_switch_set_app_filter(run->sw, &run->node.app_filter, &detail)) != SY_OK) {
         return complain("filter_peers", err, &detail);
     }
     return yard_runner_open_filter(run) && add_echo(run) &&
            yard_discovery_open(&run->discovery, &run->config, &run->node, run->sw,
-                               yard_log_make_open(&run->sink), sy_ev_now(run->ev));
+                               yard_mirror_is_open(&run->mirror), yard_log_make_open(&run->sink),
+                               sy_ev_now(run->ev));
 }
 
 /* A name in laddr is looked up once, before the loop runs; the first address counts. */
@@ -316,6 +321,7 @@ static void unwatch_signals(yard_runner *run) {
     ev_signal_stop(run->loop, &run->on_int);
     ev_signal_stop(run->loop, &run->on_hup);
     ev_timer_stop(run->loop, &run->stop_poll);
+    yard_runner_mirror_stop(run);
 }
 
 static int run_loop(yard_runner *run) {

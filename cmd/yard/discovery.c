@@ -101,29 +101,35 @@ static bool read_notes(yard_discovery *d, sy_time now) {
     return err == SY_OK;
 }
 
-static void write_text(const yard_discovery *d, const char *path, char *text, size_t len,
-                       sy_time now) {
-    char *why;
-    if (!yard_file_write(path, text, len, BOOK_MODE, &why)) {
-        say(d, SY_LOG_ERROR, "not_saved", path, why, now);
-        free(why);
-    }
+static void drop_text(void *user, char *text) {
+    const yard_discovery *d = user;
     sy_addr_book_text_del(d->book, text);
+    give_memory_back();
 }
 
+/* What the disk has refused since the last time. */
+static void say_errors(const yard_discovery *d, sy_time now) {
+    char *why = yard_saver_error(d->saver);
+    if (why != NULL) {
+        say(d, SY_LOG_ERROR, "not_saved", d->node->book_path, why, now);
+        free(why);
+    }
+}
+
+/* The text is made here, in some milliseconds; the disk is waited for elsewhere. */
 static void on_save(void *user, sy_time now) {
     const yard_discovery *d = user;
     const bool old = d->config->dialect == YARD_DIALECT_TENDERMINT;
     char *text;
     size_t len;
+    say_errors(d, now);
     if (sy_addr_book_write(d->book, old ? SY_BOOK_TENDERMINT : SY_BOOK_COMETBFT, &text, &len) ==
         SY_OK) {
-        write_text(d, d->node->book_path, text, len, now);
+        yard_saver_put(d->saver, d->node->book_path, text, len, BOOK_MODE);
     }
     if (sy_addr_book_write_notes(d->book, &text, &len) == SY_OK) {
-        write_text(d, d->node->notes_path, text, len, now);
+        yard_saver_put(d->saver, d->node->notes_path, text, len, BOOK_MODE);
     }
-    give_memory_back();
 }
 
 /* ---- The reactor -------------------------------------------------------------------------------
@@ -146,7 +152,7 @@ static sy_err make_book(yard_discovery *d, const sy_node_id *own_id) {
     return sy_addr_book_new(&settings, &d->book);
 }
 
-static sy_err make_pex(yard_discovery *d) {
+static sy_err make_pex(yard_discovery *d, bool versions_open) {
     sy_pex_config config;
     sy_pex_config_default(&config);
     config.log = d->log;
@@ -163,6 +169,7 @@ static sy_err make_pex(yard_discovery *d) {
     config.crawl_again = number_of(d, YARD_KEY_CRAWL_AGAIN);
     config.crawl_wait = number_of(d, YARD_KEY_CRAWL_WAIT);
     config.crawl_parallel = (size_t)number_of(d, YARD_KEY_CRAWL_PARALLEL);
+    config.versions_open = versions_open;
     return sy_pex_new(&config, &d->pex);
 }
 
@@ -183,7 +190,8 @@ static void note_external(yard_discovery *d, sy_time now) {
 }
 
 bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
-                         const yard_node *node, sy_switch *sw, sy_log log, sy_time now) {
+                         const yard_node *node, sy_switch *sw, bool versions_open, sy_log log,
+                         sy_time now) {
     sy_detail detail;
     *discovery = (yard_discovery){.config = config, .node = node, .log = log, .sw = sw};
     if (!node->pex) {
@@ -199,7 +207,8 @@ bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
             return false;
         }
         give_memory_back();
-        err = make_pex(discovery);
+        discovery->saver = yard_saver_new(drop_text, discovery);
+        err = make_pex(discovery, versions_open);
     }
     if (err == SY_OK) {
         err = sy_switch_add_reactor(sw, sy_pex_ops(discovery->pex), discovery->pex, &detail);
@@ -267,6 +276,12 @@ void yard_discovery_reload(yard_discovery *discovery, sy_time now) {
 
 void yard_discovery_close(yard_discovery *discovery) {
     sy_pex_del(discovery->pex);
+    char *why = yard_saver_close(discovery->saver); /* the last save is on the disk now */
+    if (why != NULL) {
+        yard_complain("%s", why);
+        free(why);
+    }
+    discovery->saver = NULL;
     sy_addr_book_del(discovery->book);
     discovery->pex = NULL;
     discovery->book = NULL;

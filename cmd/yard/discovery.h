@@ -12,6 +12,7 @@
 #include <switchyard/switch.h>
 
 #include "cmd/yard/node_settings.h"
+#include "cmd/yard/saver.h"
 
 /* All zero: there is none.  Borrows the configuration and the node until close. */
 typedef struct yard_discovery {
@@ -21,14 +22,17 @@ typedef struct yard_discovery {
     sy_log log;
     sy_addr_book *book;
     sy_pex *pex;
+    yard_saver *saver;
     bool wildcard; /* we listen at one and nobody told us our address */
     bool warned;   /* ... and an outgoing connection did not either */
 } yard_discovery;
 
 /* Reads the book (a damaged one is set aside) and adds the reactor to a switch that has not
- * started; does nothing when the node has no peer exchange.  Complains. */
+ * started; does nothing when the node has no peer exchange.  versions_open: see pex.h.  Complains.
+ */
 bool yard_discovery_open(yard_discovery *discovery, const yard_config *config,
-                         const yard_node *node, sy_switch *sw, sy_log log, sy_time now);
+                         const yard_node *node, sy_switch *sw, bool versions_open, sy_log log,
+                         sy_time now);
 
 /* Where we listen: never to be dialed; warns when nobody else could. */
 void yard_discovery_listening(yard_discovery *discovery, const sy_endpoint *bound, sy_time now);

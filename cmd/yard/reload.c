@@ -58,6 +58,7 @@ static void seed_defaults(yard_config *config) {
     } rows[] = {
         {YARD_KEY_SEED_MODE, "true", true},
         {YARD_KEY_PEX, "true", true},
+        {YARD_KEY_ECHO_CHANNELS, "[]", true}, /* SPEC SEED-09 */
         {YARD_KEY_PROFILES, "[\"cometbft\", \"tendermint\"]", false},
         {YARD_KEY_MAX_NUM_INBOUND_PEERS, "200", false},
     };
@@ -244,6 +245,18 @@ static void say_peer(yard_runner *run, sy_log_level level, const char *event, co
            SY_F_STR("text", err == SY_OK ? "" : sy_strerror(err)));
 }
 
+/* Has an address of this ID left the list?  Then the switch knows none of it any more. */
+static bool was_forgotten(const yard_node *old, const yard_node *new, const sy_node_id *id) {
+    for (size_t i = 0; i < old->persistent_count; i++) {
+        const sy_addr *addr = &old->persistent[i];
+        if (sy_node_id_equal(&addr->id, id) &&
+            find_addr(new->persistent, new->persistent_count, addr) == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Those that left the list first: an ID may have moved to another address. */
 static void change_persistent(yard_runner *run, const yard_node *old, const yard_node *new) {
     for (size_t i = 0; i < old->persistent_count; i++) {
@@ -255,7 +268,8 @@ static void change_persistent(yard_runner *run, const yard_node *old, const yard
     }
     for (size_t i = 0; i < new->persistent_count; i++) {
         const sy_addr *addr = &new->persistent[i];
-        if (find_addr(old->persistent, old->persistent_count, addr) != NULL) {
+        if (find_addr(old->persistent, old->persistent_count, addr) != NULL &&
+            !was_forgotten(old, new, &addr->id)) {
             continue;
         }
         const sy_err err = sy_switch_dial(run->sw, addr, SY_DIAL_PERSISTENT, sy_ev_now(run->ev));
@@ -276,6 +290,11 @@ static sy_err give_settings(yard_runner *run, sy_detail *ret_restart, sy_detail 
     settings.log = run->log;
     settings.log.level = run->node.log_level;
     settings.node_key = &run->key;
+    if (run->mirror.learned) { /* what was mirrored stays */
+        settings.p2p_version = run->mirror.p2p_version;
+        settings.block_version = run->mirror.block_version;
+        settings.app_version = run->mirror.app_version;
+    }
     sy_detail_clear(ret_restart);
     sy_detail_clear(detail);
     return sy_switch_reconfigure(run->sw, &settings, ret_restart, detail, sy_ev_now(run->ev));

@@ -15,6 +15,7 @@
 #include "cmd/yard/args.h"
 #include "cmd/yard/discovery.h"
 #include "cmd/yard/log_sink.h"
+#include "cmd/yard/mirror.h"
 #include "cmd/yard/node_settings.h"
 
 typedef struct yard_runner {
@@ -30,6 +31,9 @@ typedef struct yard_runner {
     sy_switch *sw;
     sy_echo *echo;
     yard_discovery discovery;
+    yard_mirror mirror;
+    ev_timer on_mirror;
+    unsigned mirror_dials;
     bool stopping;
     ev_signal on_term;
     ev_signal on_int;
@@ -56,6 +60,12 @@ bool yard_runner_open_filter(yard_runner *run);
 /* Takes up what has changed in the files: all of it, or nothing when something is wrong.  Logs what
  * it did. */
 void yard_runner_reload(yard_runner *run);
+
+/* A seed that says the versions of its network (mirror.h).  hear is for the observer of the switch:
+ * what follows from it happens a moment later. */
+void yard_runner_mirror_init(yard_runner *run);
+void yard_runner_mirror_hear(yard_runner *run, const sy_event *event);
+void yard_runner_mirror_stop(yard_runner *run);
 
 /* From now on a change of the file of bans takes effect by itself. */
 void yard_runner_watch_bans(yard_runner *run);

@@ -185,6 +185,8 @@ static void on_list(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
         return;
     }
     entry->awaiting = false;
+    /* SPEC PEX-12: it had our request before this at the latest, however long it stalled. */
+    entry->may_ask_at = sy_time_after(now, pex->config.request_gap + pex_jitter(pex, ASK_JITTER));
     pex->counts.answers_in++;
     take_list(pex, peer, entry, now);
     /* SPEC PEX-31 SEED-06: what we came for. */
@@ -269,6 +271,7 @@ static void learn_inbound(sy_pex *pex, const sy_peer *peer, const pex_peer *entr
         }
         pex->useful |= verdict <= SY_ADDR_MOVED;
         if (pex_is_short(pex)) { /* SPEC PEX-23: it is a peer already, but it may know others */
+            pex->short_pause = PEX_SHORT_PAUSE;
             pex_ensure_soon(pex, 2 * SY_SEC, now);
         }
     }
@@ -348,9 +351,9 @@ static void on_peer_added(void *reactor, sy_peer *peer, void *state, sy_time now
     }
 }
 
-/* SPEC PEX-28: those that have stayed longest.  The list begins with the youngest.  Whoever came
- * late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node may
- * find its way out. */
+/* SPEC PEX-28 BOOK-35: those that have stayed longest.  The list begins with the youngest.  Whoever
+ * came late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node
+ * may find its way out. */
 static void keep_anchors(sy_pex *pex) {
     const sy_addr_source *source = &pex->config.source;
     sy_net_addr anchors[SY_ADDR_ANCHORS_MAX];
@@ -380,6 +383,9 @@ static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_
         }
     }
     unlink_peer(pex, entry);
+    if (entry->counts) {
+        pex->short_pause = PEX_SHORT_PAUSE;
+    }
     if (entry->counts && sy_time_since(now, sy_peer_since(peer)) < STAY_MIN) {
         pex_let_rest(pex, &entry->remote.id, now);
     }
@@ -451,6 +457,7 @@ static sy_err on_start(void *reactor, sy_switch *sw, const sy_channel *channels,
     const sy_addr_source *source = &pex->config.source;
     pex->saved_changes = source->ops->changes(source->source);
     pex->ensure_at = now;
+    pex->short_pause = PEX_SHORT_PAUSE;
     pex->save_at = sy_time_after(now, pex->config.save_period);
     pex->seeds_at = now;
     pex->alone_at = now;
@@ -580,6 +587,10 @@ void sy_pex_set_target(sy_pex *pex, size_t max_outbound, sy_time now) {
     if (pex->sw != NULL) {
         pex_ensure_soon(pex, SY_SEC, now);
     }
+}
+
+void sy_pex_versions_known(sy_pex *pex) {
+    pex->config.versions_open = false;
 }
 
 void sy_pex_get_counts(const sy_pex *pex, sy_pex_counts *ret_counts) {

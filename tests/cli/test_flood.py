@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Five thousand connections at once: no socket is left in CLOSE_WAIT, no descriptor is lost, and who
-has a reserved place gets in and stays."""
+"""Five thousand connections at once: no socket is left in CLOSE_WAIT, no descriptor is lost, and
+who has a reserved place gets in and stays."""
 
 import os
 import resource

@@ -53,6 +53,39 @@ class Pex(YardTest):
         self.assertEqual({e["addr"]["id"] for e in old["addrs"]}, {n.id for n in nodes})
         self.assertNotIn("last_ban_time", old["addrs"][0])
 
+    # SPEC-TEST SEED-07 SEED-08 SEED-09
+    def test_a_seed_says_the_versions_of_the_peer_it_was_given(self):
+        theirs = ("--profiles", '["cometbft"]', "--block_version", "12", "--p2p_version", "9",
+                  *PRIVATE)
+        named = self.node(*theirs, name="named")
+        seed = self.seed("--p2p.persistent_peers", named.full, "--echo_channels", "[32]")
+        seed.wait_log(f"event=versions_mirrored .*from={named.full} p2p=9 block=12")
+        self.probe(seed, "12", "9")
+        seed.wait_log(f"event=peer_added .*id={named.id}")
+        other = self.node("--p2p.seeds", seed.full, *theirs, name="other")
+        other.wait_log(f"event=peer_added .*id={named.id}")
+
+        # Who was not named, or dials, is not believed; what is configured stays.
+        alien = self.node("--profiles", '["cometbft"]', "--block_version", "13",
+                          "--p2p.persistent_peers", seed.full, *PRIVATE, name="alien")
+        alien.wait_log("reason=NI_BLOCK_VERSION")
+        self.probe(seed, "12", "9")
+        self.assertEqual(seed.log().count("versions_mirrored"), 1)
+        self.assertEqual(seed.stop(), 0)
+        fixed = Node(self, seed.home, "--chain-id", "cli-net", "--block_version", "11",
+                     "--p2p.seeds", alien.full, "--p2p.persistent_peers", named.full, *PRIVATE,
+                     command="seed")
+        fixed.wait_log(r"reason=NI_BLOCK_VERSION .*ours is 11", count=2)
+        self.probe(fixed, "11", "8")
+        self.assertEqual(fixed.log().count("versions_mirrored"), 1)  # the log of both lives
+
+    def probe(self, seed, block, p2p):
+        out, _ = self.run_yard("probe", "--json", seed.full)
+        info = json.loads(out)["node_info"]
+        self.assertEqual(info["protocol_version"],
+                         {"p2p": int(p2p), "block": int(block), "app": 0})
+        self.assertEqual(info["channels"], "00")
+
     # SPEC-TEST BOOK-27
     def test_a_damaged_book_is_set_aside(self):
         home = self.home()

@@ -376,6 +376,52 @@ static void fill(fx_book *fx, uint32_t untested, uint32_t tested) {
     cr_assert_eq(sizes.tested, tested);
 }
 
+static bool deny(void *user, const sy_net_addr *addr) {
+    const sy_addr_book *book = user;
+    sy_addr_book_view view;
+    return sy_addr_book_find(book, &addr->id, &view) && !view.tested;
+}
+
+static unsigned pick_tested(fx_book *fx, const sy_addr_query *query) {
+    unsigned tested = 0;
+    for (unsigned k = 0; k < 100; k++) {
+        sy_net_addr found;
+        sy_addr_book_view view;
+        cr_assert(fx->src.ops->pick(fx->src.source, query, &found, (sy_walltime){fx->now}));
+        cr_assert(sy_addr_book_find(fx->book, &found.id, &view));
+        tested += view.tested;
+    }
+    return tested;
+}
+
+/* SPEC-TEST BOOK-34: with 63 groups of tested addresses the bias decides, with 64 it does not. */
+Test(addr_book, untested_ones_wait_when_enough_is_tested) {
+    const sy_addr_query query = {.new_bias = 100};
+    fx_book fx;
+    fx_book_init(&fx, true, 7);
+    for (uint32_t i = 0; i < SY_BOOK_PROVEN_GROUPS + 1; i++) {
+        const sy_net_addr addr = fx_addr(1 + i, FX_IP(20 + i, 1, 1, 1), 1);
+        const sy_net_addr twin = fx_addr(500 + i, FX_IP(20 + i, 1, 1, 2), 1);
+        cr_assert_eq(fx_tell(&fx, addr, addr), SY_ADDR_ADDED);
+        cr_assert_eq(fx_tell(&fx, twin, twin), SY_ADDR_ADDED);
+    }
+    for (uint32_t i = 0; i < SY_BOOK_PROVEN_GROUPS - 1; i++) {
+        fx_good(&fx, fx_addr(1 + i, FX_IP(20 + i, 1, 1, 1), 1));
+    }
+    /* A second address of a group is no second group. */
+    fx_good(&fx, fx_addr(500, FX_IP(20, 1, 1, 2), 1));
+    cr_expect_eq(pick_tested(&fx, &query), 0);
+    const sy_net_addr last =
+        fx_addr(SY_BOOK_PROVEN_GROUPS, FX_IP(20 + SY_BOOK_PROVEN_GROUPS - 1, 1, 1, 1), 1);
+    fx_good(&fx, last);
+    cr_expect_eq(pick_tested(&fx, &query), 100);
+    const sy_addr_query nothing_else = {.new_bias = 0, .allow = deny, .user = fx.book};
+    cr_expect_eq(pick_tested(&fx, &nothing_else), 0, "nothing else is left");
+    fx.src.ops->on_bad(fx.src.source, &last.id, 0, (sy_walltime){fx.now});
+    cr_expect_eq(pick_tested(&fx, &query), 0);
+    fx_book_fini(&fx);
+}
+
 /* SPEC-TEST BOOK-17: bias 0 and 100 decide, except that nothing is no answer while there is
  * something. */
 Test(addr_book, picks_by_bias) {

@@ -325,6 +325,28 @@ Test(pex, what_a_failed_dial_says_of_an_address) {
     }
 }
 
+/* SPEC-TEST SEED-08: while our own versions are not known, another block version says nothing. */
+Test(pex, block_version_counts_when_ours_is_known) {
+    for (int known = 0; known < 2; known++) {
+        fixture fx;
+        ending end = {SY_ERR_NI_BLOCK_VERSION, SY_STAGE_NODE_INFO};
+        open_book(&fx);
+        fx.config.max_outbound = 1;
+        fx.config.versions_open = true;
+        fx.world = (rig_world){.user = &end, .dial = end_dial};
+        const sy_net_addr addr = rig_node(1, RIG_IP(5, 6, 7, 8));
+        tell(&fx, &addr);
+        start(&fx);
+        if (known == 1) {
+            sy_pex_versions_known(rig_pex(fx.r));
+        }
+        rig_run_for(fx.r, RIG_LATENCY + SY_MSEC);
+        cr_assert_eq(rig_dial_count(fx.r), 1);
+        check_effect(&fx, &addr, known == 1 ? BANNED : NOTHING, known == 1 ? "known" : "open");
+        finish(&fx);
+    }
+}
+
 /* SPEC-TEST PEX-28: three of four places, at most 8, of those that have stayed longest. */
 Test(pex, anchors_are_the_oldest_three_of_four) {
     static const struct {
