@@ -15,9 +15,11 @@
 
 /* Which state may follow which.  DEAD may follow every one. */
 static const unsigned successors[SY_LINK_STATE_COUNT] = {
-    [SY_LINK_CONNECTING] = BIT(SY_LINK_HANDSHAKE),
-    [SY_LINK_RECOGNIZE] = BIT(SY_LINK_HANDSHAKE),
-    [SY_LINK_HANDSHAKE] = BIT(SY_LINK_NODE_INFO),
+    [SY_LINK_CONNECTING] = BIT(SY_LINK_ASK_ADDR) | BIT(SY_LINK_HANDSHAKE),
+    [SY_LINK_ASK_ADDR] = BIT(SY_LINK_RECOGNIZE) | BIT(SY_LINK_HANDSHAKE),
+    [SY_LINK_RECOGNIZE] = BIT(SY_LINK_ASK_ADDR) | BIT(SY_LINK_HANDSHAKE),
+    [SY_LINK_HANDSHAKE] = BIT(SY_LINK_ASK_ID) | BIT(SY_LINK_NODE_INFO),
+    [SY_LINK_ASK_ID] = BIT(SY_LINK_NODE_INFO),
     [SY_LINK_NODE_INFO] =
         BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
     [SY_LINK_LISTEN_NAME] = BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
@@ -35,9 +37,11 @@ void sy_link_set_state(sy_peer *link, sy_link_state next) {
 sy_stage sy_link_stage(const sy_peer *link) {
     switch (link->state) {
     case SY_LINK_CONNECTING:
+    case SY_LINK_ASK_ADDR:
     case SY_LINK_RECOGNIZE:
         return SY_STAGE_CONNECT;
     case SY_LINK_HANDSHAKE:
+    case SY_LINK_ASK_ID:
         if (link->identified) {
             return SY_STAGE_IDENTITY;
         }
@@ -99,6 +103,14 @@ static bool grow_slots(sy_switch *sw) {
     return true;
 }
 
+bool sy_slot_take(sy_switch *sw, uint32_t *ret_slot) {
+    if (sw->free_count == 0 && !grow_slots(sw)) {
+        return false;
+    }
+    *ret_slot = sw->free_slots[--sw->free_count];
+    return true;
+}
+
 sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote) {
     if (sw->free_count == 0 && !grow_slots(sw)) {
         return NULL;
@@ -124,6 +136,7 @@ sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote) {
     sy_buf_init(&link->unsent, &sw->mem, &link->budget, SY_SCRATCH_WIRE_OUT_CAP);
     sy_timer_init(&link->deadline, SY_TIMER_DEADLINE);
     sy_timer_init(&link->clock, SY_TIMER_CLOCK);
+    sy_timer_init(&link->verdict, SY_TIMER_VERDICT);
     sw->slots[link->slot] = link;
     sw->link_count++;
     return link;
@@ -264,7 +277,7 @@ static void give_up_stream(sy_peer *link) {
     link->sw->ops.stream_close(link->sw->driver, stream, false);
 }
 
-static void leave_pending(sy_peer *link) {
+void sy_link_leave_pending(sy_peer *link) {
     if (link->in_pending) {
         sy_pending_remove(&link->sw->pending, &link->pending);
         link->in_pending = false;
@@ -277,7 +290,7 @@ void sy_link_reap(sy_peer *link) {
 
     sy_roster_remove(link);
     sy_dialing_on_link_ended(link);
-    leave_pending(link);
+    sy_link_leave_pending(link);
     sy_admission_release(&sw->admission, &link->ticket);
     give_up_stream(link);
     if (link->resolve.generation != 0) {
@@ -285,6 +298,7 @@ void sy_link_reap(sy_peer *link) {
     }
     sy_timers_clear(&sw->timers, &link->deadline);
     sy_timers_clear(&sw->timers, &link->clock);
+    sy_link_drop_question(link);
     sy_link_drop_held(link);
     sy_session_del(link->session);
     sy_buf_fini(&link->backlog);
@@ -344,21 +358,6 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
     return SY_OK;
 }
 
-static sy_err admit(sy_peer *link, sy_detail *detail) {
-    sy_switch *sw = link->sw;
-    const sy_err err = sy_link_check_gate(link, detail); /* SPEC FL-05 */
-    if (err != SY_OK) {
-        return err;
-    }
-    link->peer_class = sy_link_class(link);
-    const sy_admission_request request = {
-        .peer_class = link->peer_class,
-        .id = link->id,
-        .remote = link->remote,
-    };
-    return sy_admission_admit(&sw->admission, &request, &link->ticket, detail);
-}
-
 static void on_identity(sy_peer *link, const sy_session_event *event) {
     sy_switch *sw = link->sw;
     sy_detail detail;
@@ -385,15 +384,12 @@ static void on_identity(sy_peer *link, const sy_session_event *event) {
         sy_link_end(link, SY_ERR_SELF, NULL);
         return;
     }
-    const sy_err err = admit(link, &detail);
+    const sy_err err = sy_link_check_gate(link, &detail); /* SPEC FL-05 */
     if (err != SY_OK) {
         sy_link_end(link, err, &detail);
         return;
     }
-    leave_pending(link);
-    link->budget.limit = sw->settings.peer_memory_max;
-    sy_link_set_state(link, SY_LINK_NODE_INFO);
-    sy_link_mark_dirty(link);
+    sy_link_ask(link, SY_ASK_ID); /* SPEC FL-15: goes on in sy_link_admit, at once or later */
 }
 
 /* ---- NodeInfo ----------------------------------------------------------------------------------
@@ -536,6 +532,12 @@ void sy_link_on_deadline(sy_peer *link) {
         sy_detail_set(&detail, "no connection after %llu ms",
                       (unsigned long long)(link->sw->settings.dial_timeout / SY_MSEC));
         sy_link_end(link, SY_ERR_CONNECT_TIMEOUT, &detail);
+        return;
+    case SY_LINK_ASK_ADDR:
+    case SY_LINK_ASK_ID: /* SPEC FL-16: not the remote's fault */
+        sy_detail_set(&detail, "%s has not answered within handshake_timeout",
+                      link->sw->judge_ops->name);
+        sy_link_end(link, SY_ERR_NO_VERDICT, &detail);
         return;
     case SY_LINK_RECOGNIZE:
     case SY_LINK_HANDSHAKE:

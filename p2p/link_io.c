@@ -212,6 +212,29 @@ void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len) {
     }
 }
 
+void sy_link_begin_late(sy_peer *link) {
+    if (link->outbound) {
+        const sy_err err = sy_link_begin_session(link, link->profile);
+        if (err != SY_OK) {
+            sy_link_end(link, err, NULL);
+        }
+    } else {
+        sy_link_begin_inbound(link);
+    }
+    sy_buf backlog = link->backlog;
+    sy_buf_init(&link->backlog, backlog.mem, backlog.budget, backlog.max);
+    if (backlog.len > 0) {
+        sy_link_feed(link, backlog.data, backlog.len);
+    }
+    sy_buf_fini(&backlog);
+    if (link->backlog.len == 0 && (link->state == SY_LINK_RECOGNIZE || takes_input(link))) {
+        set_reading(link, true);
+        if (link->read_ended) {
+            sy_link_on_all_read(link);
+        }
+    }
+}
+
 void sy_link_resume(sy_peer *link) {
     if (link->session == NULL || link->feeding || !is_live(link) || link->pauses > 0) {
         return;
@@ -409,8 +432,9 @@ static void finish_flushing(sy_peer *link) {
 }
 
 void sy_link_flush(sy_peer *link) {
-    if (link->session == NULL || link->stream == NULL || link->state == SY_LINK_DEAD) {
-        return;
+    if (link->session == NULL || link->stream == NULL || link->state == SY_LINK_DEAD ||
+        link->state == SY_LINK_ASK_ID) {
+        return; /* ASK_ID: who may not be wanted is not told our NodeInfo */
     }
     bool more = !link->write_blocked && !link->shut;
     for (size_t i = 0; more && i < SY_FLUSH_BATCHES; i++) {

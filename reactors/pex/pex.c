@@ -194,6 +194,8 @@ static void on_list(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
         return;
     }
     entry->awaiting = false;
+    /* SPEC PEX-12: it had our request before this at the latest, however long it stalled. */
+    entry->may_ask_at = sy_time_after(now, pex->config.request_gap + pex_jitter(pex, ASK_JITTER));
     pex->counts.answers_in++;
     take_list(pex, peer, entry, now);
     /* SPEC PEX-31 SEED-06: what we came for. */
@@ -280,6 +282,10 @@ static void learn_inbound(sy_pex *pex, const sy_peer *peer, const pex_peer *entr
             say_strict(pex, 1, now);
         }
         pex->useful |= verdict <= SY_ADDR_MOVED;
+        if (pex_is_short(pex)) { /* SPEC PEX-23: it is a peer already, but it may know others */
+            pex->short_pause = PEX_SHORT_PAUSE;
+            pex_ensure_soon(pex, 2 * SY_SEC, now);
+        }
     }
 }
 
@@ -358,16 +364,20 @@ static void on_peer_added(void *reactor, sy_peer *peer, void *state, sy_time now
     }
 }
 
-/* SPEC PEX-28: those that have stayed longest.  The list begins with the youngest. */
+/* SPEC PEX-28 BOOK-35: those that have stayed longest.  The list begins with the youngest.  Whoever
+ * came late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node
+ * may find its way out. */
 static void keep_anchors(sy_pex *pex) {
     const sy_addr_source *source = &pex->config.source;
     sy_net_addr anchors[SY_ADDR_ANCHORS_MAX];
+    const size_t share = pex->config.max_outbound - pex->config.max_outbound / 4;
+    const size_t cap = share < SY_ADDR_ANCHORS_MAX ? share : SY_ADDR_ANCHORS_MAX;
     size_t count = 0;
     const pex_peer *entry = pex->peers;
     while (entry != NULL && entry->next != NULL) {
         entry = entry->next;
     }
-    for (; entry != NULL && count < SY_ADDR_ANCHORS_MAX; entry = entry->prev) {
+    for (; entry != NULL && count < cap; entry = entry->prev) {
         if (entry->counts) {
             anchors[count++] = entry->remote;
         }
@@ -386,6 +396,9 @@ static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_
         }
     }
     unlink_peer(pex, entry);
+    if (entry->counts) {
+        pex->short_pause = PEX_SHORT_PAUSE;
+    }
     if (entry->counts && sy_time_since(now, sy_peer_since(peer)) < STAY_MIN) {
         pex_let_rest(pex, &entry->remote.id, now);
     }
@@ -457,6 +470,7 @@ static sy_err on_start(void *reactor, sy_switch *sw, const sy_channel *channels,
     const sy_addr_source *source = &pex->config.source;
     pex->saved_changes = source->ops->changes(source->source);
     pex->ensure_at = now;
+    pex->short_pause = PEX_SHORT_PAUSE;
     pex->save_at = sy_time_after(now, pex->config.save_period);
     pex->seeds_at = now;
     pex->alone_at = now;
@@ -498,17 +512,12 @@ void sy_pex_config_default_sized(sy_pex_config *config, size_t size) {
 static sy_err check_config(const sy_pex_config *config) {
     SY_REQUIRE(config->size == sizeof *config);
     SY_REQUIRE(config->source.ops != NULL);
-    if (config->seed_count > SY_PEX_SEEDS_MAX || config->ensure_period == 0 ||
-        config->save_period == 0 || config->crawl_period == 0 || config->visit_max == 0 ||
-        config->crawl_wait == 0 || config->crawl_parallel > SY_PEX_DIALING_MAX) {
+    if (config->ensure_period == 0 || config->save_period == 0 || config->crawl_period == 0 ||
+        config->visit_max == 0 || config->crawl_wait == 0 ||
+        config->crawl_parallel > SY_PEX_DIALING_MAX) {
         return SY_ERR_CONFIG;
     }
-    for (size_t i = 0; i < config->seed_count; i++) {
-        if (!config->seeds[i].has_id) {
-            return SY_ERR_CONFIG;
-        }
-    }
-    return SY_OK;
+    return pex_check_seeds(config->seeds, config->seed_count);
 }
 
 static void fill_ops(sy_pex *pex) {
@@ -591,6 +600,10 @@ void sy_pex_set_target(sy_pex *pex, size_t max_outbound, sy_time now) {
     if (pex->sw != NULL) {
         pex_ensure_soon(pex, SY_SEC, now);
     }
+}
+
+void sy_pex_versions_known(sy_pex *pex) {
+    pex->config.versions_open = false;
 }
 
 void sy_pex_get_counts(const sy_pex *pex, sy_pex_counts *ret_counts) {
