@@ -88,12 +88,15 @@ static void answer(sy_pex *pex, sy_peer *peer, unsigned bias, sy_time now) {
 static void on_request(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
     pex->counts.requests_in++;
     if (pex->config.seed_mode && !sy_peer_is_outbound(peer)) { /* SPEC SEED-01 SEED-02 */
-        if (entry->answered && !SY_MUTANT(SEED_TWICE)) {
+        if (entry->answered) {
             pex->counts.requests_early++;
             return;
         }
         entry->answered = true;
         answer(pex, peer, SEED_BIAS, now);
+        if (SY_MUTANT(SEED_TWICE)) {
+            answer(pex, peer, SEED_BIAS, now);
+        }
         pex->counts.visitors_served++;
         if (entry->leave_at != SY_NEVER) {
             sy_peer_stop(peer, SY_MUTANT(SEED_EMPTY) ? SY_ERR_REACTOR_CAUSE : SY_ERR_STOPPED,
