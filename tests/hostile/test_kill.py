@@ -54,12 +54,27 @@ class Kill(HostileTest):
         saved = [int(n) for n in re.findall(r"^saved (\d+)\n", rest, re.M)]
         return found, saved[-1] if saved else None
 
+    def time_of_a_round(self):
+        """Seconds that the saver takes for all three files, undisturbed."""
+        folder = self.dir / "undisturbed"
+        folder.mkdir()
+        child = subprocess.Popen([SAVER, str(folder)], stdout=subprocess.PIPE, text=True)
+        self.assertRegex(read_line(child), r"^loaded ")
+        begun = time.monotonic()
+        self.assertEqual(read_line(child), "saved 1\n")
+        took = time.monotonic() - begun
+        child.kill()
+        child.wait()
+        child.stdout.close()
+        return took
+
     def test_bans_book_and_notes(self):
         rng = random.Random(6)
+        longest = 3 * self.time_of_a_round()
         last = 0
         torn = saves = 0
         for _ in range(ROUNDS):
-            found, saved = self.kill_round(rng, 0.05)
+            found, saved = self.kill_round(rng, longest)
             # In this order they are saved; the round in which it died may have come to any of them.
             self.assertIn(found["book"], (last, last + 1))
             self.assertIn(found["bans"], (found["book"], found["book"] + 1))
