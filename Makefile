@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
-.PHONY: deps build-deps build demo check interop bench install package symbols conformance
-.PHONY: conformance-matrix mutants hostile fuzz clean help
+.PHONY: deps build-deps build demo check interop interop-long bench bench-seed install package
+.PHONY: symbols conformance conformance-matrix mutants hostile fuzz sim-long clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
 RELEASE  = build/release
+
+# Themes of tests/interop that have a form of some minutes.
+LONG_THEMES = sleeper pexlong
 
 help:
 	@echo "make build    the release programs, in build/bin/"
 	@echo "make demo     a network of four nodes before your eyes"
 	@echo "make check    every test layer, with sanitizers"
 	@echo "make interop  only the tests against real peers (needs Go 1.23)"
+	@echo "make interop-long  their long forms: $(LONG_THEMES)"
 	@echo "make install  library, headers, programs and manual into PREFIX ($(PREFIX)), below DESTDIR"
 	@echo "make package  the Debian packages, in build/package/"
 	@echo "make symbols  writes the list of exported symbols anew"
 	@echo "make bench    us and the peers side by side (QUICK=1: the main rows, under 10 minutes)"
+	@echo "make bench-seed  our seed beside a CometBFT node in seed mode (8 minutes)"
 	@echo "make conformance  only yardspec against our own node"
 	@echo "make conformance-matrix  released versions (needs Go)"
 	@echo "make mutants  does yardspec see deliberate faults?"
@@ -47,6 +52,9 @@ check:
 interop: build
 	@python3 tests/interop/run.py
 
+interop-long: build
+	@SY_INTEROP_LONG=1 python3 tests/interop/run.py $(LONG_THEMES)
+
 install: build-deps
 	@cmake --preset release -B "$(RELEASE)" >/dev/null
 	@cmake --build "$(RELEASE)" -j $(JOBS)
@@ -62,6 +70,9 @@ symbols:
 
 bench: build
 	@python3 tests/bench/run.py $(if $(filter 1,$(QUICK)),--quick)
+
+bench-seed: build
+	@python3 tests/bench/seed.py
 
 conformance: build
 	@python3 tests/conformance/run.py

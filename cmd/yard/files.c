@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -182,6 +183,17 @@ bool yard_file_write(const char *path, const void *data, size_t len, unsigned mo
     }
     free(temp);
     return ok && sync_dir(path, ret_why);
+}
+
+bool yard_file_set_aside(const char *path, char **ret_aside, char **ret_why) {
+    char *aside = yard_format("%s.damaged-%lld", path, (long long)time(NULL));
+    if (rename(path, aside) != 0) {
+        *ret_why = yard_format("%s: cannot be set aside: %s", path, strerror(errno));
+        free(aside);
+        return false;
+    }
+    *ret_aside = aside;
+    return true;
 }
 
 bool yard_dir_make(const char *path, unsigned mode, char **ret_why) {

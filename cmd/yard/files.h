@@ -22,6 +22,10 @@ size_t yard_file_sweep(const char *path);
 
 bool yard_file_exists(const char *path);
 
+/* Moves a damaged file to a name with the time in it, so that nothing of it is lost.  *ret_aside is
+ * the new name after success, *ret_why after failure; owned. */
+bool yard_file_set_aside(const char *path, char **ret_aside, char **ret_why);
+
 /* Makes the directory and those above it. */
 bool yard_dir_make(const char *path, unsigned mode, char **ret_why);
 

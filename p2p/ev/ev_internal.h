@@ -98,6 +98,8 @@ struct sy_ev {
 /* ev_stream.c */
 sy_err sy_ev_stream_connect(void *driver, sy_stream_ref ref, const sy_endpoint *remote,
                             void **ret_stream);
+sy_err sy_ev_stream_connect_local(void *driver, sy_stream_ref ref, const char *path,
+                                  void **ret_stream);
 sy_err sy_ev_stream_write(void *driver, void *stream, const uint8_t *data, size_t len,
                           size_t *ret_written);
 void sy_ev_stream_set_reading(void *driver, void *stream, bool on);

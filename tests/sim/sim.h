@@ -137,6 +137,7 @@ sim_node *sim_node_new(sim_net *net, const char *name);
 sy_settings *sim_settings(sim_node *node);
 void sim_set_profile(sim_node *node, const char *profile);
 void sim_set_ip(sim_node *node, const char *ip);
+void sim_set_wildcard(sim_node *node, const char *ip); /* listens at 0.0.0.0 or :: */
 void sim_set_key_of(sim_node *node, const sim_node *other);
 void sim_set_channels(sim_node *node, size_t reactor, const uint8_t *ids, size_t count);
 
@@ -180,6 +181,10 @@ void sim_fail_connects(sim_node *node, unsigned times);
 
 /* The next `times` calls of that reactor's peer_init fail with that code. */
 void sim_fail_peer_init(sim_node *node, size_t reactor, unsigned times, sy_err code);
+
+/* The next time that a connection of this node reports such an event, fn is called so much later,
+ * outside any turn of a node.  One at a time; fn NULL: not any more. */
+void sim_on_event(sim_node *node, sy_event_kind kind, sy_duration delay, sim_action fn, void *user);
 
 /* The same, isolated: its worker runs inline at drawn instants. */
 void sim_add_isolated(sim_node *node, const sy_reactor_ops *ops, void *reactor);

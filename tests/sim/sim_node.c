@@ -74,6 +74,15 @@ void sim_set_ip(sim_node *node, const char *ip) {
     node->endpoint.port = port;
 }
 
+void sim_set_wildcard(sim_node *node, const char *ip) {
+    if (sy_endpoint_parse_ip(ip, strlen(ip), &node->wildcard) != SY_OK ||
+        !sy_endpoint_is_any(&node->wildcard)) {
+        sim_fail("%s is no wildcard", ip);
+    }
+    node->wildcard.port = node->endpoint.port;
+    node->listens_anywhere = true;
+}
+
 void sim_set_key_of(sim_node *node, const sim_node *other) {
     node->key = other->key;
     node->id = other->id;
@@ -123,7 +132,8 @@ static sy_err make_switch(sim_node *node) {
         err = sy_switch_start(node->sw, node->net->now);
     }
     if (err == SY_OK) {
-        err = sy_switch_listen(node->sw, &node->endpoint, NULL, &detail);
+        const sy_endpoint at = node->listens_anywhere ? node->wildcard : node->endpoint;
+        err = sy_switch_listen(node->sw, &at, NULL, &detail);
     }
     for (sim_config_peer *peer = node->config_peers; err == SY_OK && peer != NULL;
          peer = peer->next) {
