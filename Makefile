@@ -21,7 +21,7 @@ help:
 	@echo "make package  the Debian packages, in build/package/"
 	@echo "make symbols  writes the list of exported symbols anew"
 	@echo "make bench    us and the peers side by side (QUICK=1: the main rows, under 10 minutes)"
-	@echo "make bench-seed  our seed beside a CometBFT node in seed mode (11 minutes)"
+	@echo "make bench-seed  our seed beside a CometBFT node in seed mode (8 minutes)"
 	@echo "make conformance  only yardspec against our own node"
 	@echo "make conformance-matrix  released versions (needs Go)"
 	@echo "make mutants  does yardspec see deliberate faults?"

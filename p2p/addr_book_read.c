@@ -258,13 +258,11 @@ static sy_err take_entry(sy_addr_book *book, const raw_entry *raw, bool listed, 
     }
     const uint64_t group = sy_book_group(&addr.endpoint, book->strict);
     if (!raw->tested && sy_book_group_count(book, group, false) >= SY_BOOK_GROUP_MAX) {
-        stats->crowded++;
         return SY_OK;
     }
     sy_book_entry *entry = sy_book_entry_new(book, &addr, &source);
     if (entry == NULL) {
         if (book->untested + book->tested >= SY_BOOK_SLOTS) {
-            stats->crowded++;
             return SY_OK;
         }
         return SY_ERR_NOMEM;
@@ -274,7 +272,6 @@ static sy_err take_entry(sy_addr_book *book, const raw_entry *raw, bool listed, 
     entry->last_success = raw->last_success;
     if (!place(book, entry, raw, listed, newest)) {
         sy_book_entry_del(book, entry);
-        stats->crowded++;
     }
     return SY_OK;
 }
@@ -327,7 +324,9 @@ static sy_err read_book(sy_addr_book *book, const json_t *root, sy_addr_book_loa
             err = take_entry(book, &raw, listed, newest, stats);
         }
     }
+    /* Also those that a later one pushed out of their last bucket found no room. */
     stats->kept = book->untested + book->tested;
+    stats->crowded = stats->read - stats->kept - stats->invalid - stats->refused;
     return err;
 }
 

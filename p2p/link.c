@@ -258,7 +258,8 @@ void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail) {
     const sy_event event = sy_link_event(link, SY_EVENT_ENDED);
     sy_switch_observe(sw, &event);
 
-    if (link->stream != NULL && should_flush(link, code)) {
+    const bool last_word = SY_MUTANT(LAST_WORD) && link->state == SY_LINK_UP; /* against ER-04 */
+    if (link->stream != NULL && (should_flush(link, code) || last_word)) {
         sy_link_set_state(link, SY_LINK_FLUSHING);
         sy_timers_set(&sw->timers, &link->deadline,
                       sy_time_after(sw->now, sw->settings.linger_timeout));
@@ -371,7 +372,7 @@ static void on_identity(sy_peer *link, const sy_session_event *event) {
     const sy_event seen = sy_link_event(link, SY_EVENT_IDENTITY);
     sy_switch_observe(sw, &seen);
 
-    if (had_id && !sy_node_id_equal(&dialed, &event->id)) {
+    if (had_id && !sy_node_id_equal(&dialed, &event->id) && !SY_MUTANT(DIALED_ID)) {
         char want[SY_NODE_ID_TEXT_CAP];
         char got[SY_NODE_ID_TEXT_CAP];
         sy_node_id_format(&dialed, want);
@@ -408,9 +409,12 @@ static sy_err check_info(sy_peer *link, sy_addr *ret_listen, sy_detail *detail) 
     }
     sy_err listen_err = sy_addr_parse(info->listen_addr.data, info->listen_addr.len, SY_ADDR_LISTEN,
                                       ret_listen, &listen_detail);
+    if (SY_MUTANT(NI_PORT_0) && listen_err == SY_OK && ret_listen->port == 0) {
+        listen_err = SY_ERR_NI_LISTEN_ADDR;
+    }
     /* SPEC NI-34 NI-35 */
-    if (listen_err == SY_OK && codec == SY_NODE_INFO_PROTO && ret_listen->host[0] == '\0' &&
-        !SY_MUTANT(NI_LISTEN_HOST)) {
+    if (listen_err == SY_OK && (codec == SY_NODE_INFO_PROTO || SY_MUTANT(NI_HOST)) &&
+        ret_listen->host[0] == '\0' && !SY_MUTANT(NI_LISTEN_HOST)) {
         sy_detail_set(&listen_detail, "no host in ");
         sy_detail_quote(&listen_detail, info->listen_addr.data, info->listen_addr.len);
         listen_err = SY_ERR_NI_LISTEN_ADDR;
@@ -463,7 +467,7 @@ void sy_link_on_listen_resolved(sy_peer *link, sy_err err, const sy_detail *deta
     if (link->state != SY_LINK_LISTEN_NAME) {
         return;
     }
-    if (err != SY_OK) {
+    if (err != SY_OK && !SY_MUTANT(NI_RESOLVE)) {
         sy_link_end(link, SY_ERR_NI_LISTEN_RESOLVE, detail);
         return;
     }
@@ -481,7 +485,8 @@ static void on_info(sy_peer *link, const sy_session_event *event) {
     sy_switch_observe(sw, &seen);
 
     const sy_err err = check_info(link, &listen, &detail);
-    if (err != SY_OK) {
+    if (err != SY_OK &&
+        !(SY_MUTANT(DUPLICATE_FIRST) && sy_rivals_has_other(link))) { /* SPEC SW-09 */
         sy_link_end(link, err, &detail);
         return;
     }
@@ -539,6 +544,11 @@ void sy_link_on_deadline(sy_peer *link) {
     case SY_LINK_HANDSHAKE:
     case SY_LINK_NODE_INFO:
     case SY_LINK_LISTEN_NAME:
+        if (SY_MUTANT(DEADLINE_NONE) || (SY_MUTANT(DEADLINE_DIALER) && link->outbound) ||
+            (SY_MUTANT(DEADLINE_INFO) && link->state == SY_LINK_NODE_INFO) ||
+            (SY_MUTANT(DEADLINE_FIRST) && link->state == SY_LINK_RECOGNIZE)) {
+            return;
+        }
         sy_detail_set(&detail, "not finished after %llu ms",
                       (unsigned long long)(link->sw->settings.handshake_timeout / SY_MSEC));
         sy_link_end(link, SY_ERR_HANDSHAKE_TIMEOUT, &detail);

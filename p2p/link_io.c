@@ -9,6 +9,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 static void set_reading(sy_peer *link, bool on) {
     if (link->reading != on && link->stream != NULL && !link->read_ended) {
         link->reading = on;
@@ -177,6 +179,17 @@ static void recognize(sy_peer *link, const uint8_t *data, size_t len) {
 }
 
 void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len) {
+    if (SY_MUTANT(MEMORY) && link->state == SY_LINK_HANDSHAKE) {
+        void *wasted = sy_mem_zalloc(&link->sw->mem, 10000);
+        if (wasted != NULL) {
+            memset(wasted, 1, 10000); /* nobody gives it back */
+        }
+    }
+    if ((SY_MUTANT(DEADLINE_BYTES) && link->state < SY_LINK_UP) ||
+        (SY_MUTANT(DEADLINE_STEP) && link->state == SY_LINK_HANDSHAKE)) {
+        sy_timers_set(&link->sw->timers, &link->deadline,
+                      sy_time_after(link->sw->now, link->sw->settings.handshake_timeout));
+    }
     if (link->state == SY_LINK_RECOGNIZE) {
         recognize(link, data, len);
         return;
@@ -272,6 +285,9 @@ void sy_link_unpause(sy_peer *link, size_t count) {
 
 void sy_link_on_all_read(sy_peer *link) {
     sy_detail detail;
+    if (SY_MUTANT(HALF_CLOSE)) {
+        return;
+    }
     if (link->session != NULL && !sy_session_at_boundary(link->session)) {
         sy_detail_set(&detail, "during %s, after %llu bytes, inside a frame or message",
                       sy_stage_name(sy_link_stage(link)), (unsigned long long)link->bytes_received);
@@ -288,6 +304,9 @@ void sy_link_hold_message(sy_peer *link, const sy_mux_message *message) {
     sy_switch *sw = link->sw;
     sy_held_message *held = NULL;
     sy_msg *msg = NULL;
+    if (SY_MUTANT(RIVAL_MESSAGE)) {
+        return;
+    }
 
     sy_err err = sy_budget_reserve(&link->budget, sizeof *held);
     if (err == SY_OK) {

@@ -4,6 +4,10 @@
 
 #include <switchyard/assert.h>
 
+const char *sy_switch_frame_cipher(const sy_switch *sw) {
+    return sy_scratch_cipher_name(sw->scratch);
+}
+
 const sy_node_id *sy_switch_id(const sy_switch *sw) {
     return &sw->id;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the driver reports about streams: each goes to the connection that it names, or to the
  * application's. */
+#include "base/mutant.h"
 #include "p2p/app.h"
 
 #include <stddef.h>
@@ -58,7 +59,9 @@ sy_err sy_switch_on_accepted(sy_switch *sw, void *stream, const sy_endpoint *loc
     link->local = *local;
     link->stream = stream;
     *ret_ref = (sy_stream_ref){link->slot, link->generation};
-    sy_timers_set(&sw->timers, &link->deadline, sy_time_after(now, sw->settings.handshake_timeout));
+    sy_timers_set(
+        &sw->timers, &link->deadline,
+        sy_time_after(now, sw->settings.handshake_timeout / (SY_MUTANT(DEADLINE_EARLY) ? 2 : 1)));
     enter_pending(link);
     const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);
     sy_switch_observe(sw, &event);
@@ -87,7 +90,9 @@ void sy_switch_on_connected(sy_switch *sw, sy_stream_ref ref, const sy_endpoint 
     }
     sy_own_addr_on_connected(sw, local);
     sy_dial_table_on_connected(&sw->dials, link->dial, now);
-    sy_timers_set(&sw->timers, &link->deadline, sy_time_after(now, sw->settings.handshake_timeout));
+    sy_timers_set(
+        &sw->timers, &link->deadline,
+        sy_time_after(now, sw->settings.handshake_timeout / (SY_MUTANT(DEADLINE_EARLY) ? 2 : 1)));
     const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);
     sy_switch_observe(sw, &event);
     sy_link_ask(link, SY_ASK_ADDR); /* SPEC FL-14 */

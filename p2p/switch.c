@@ -8,6 +8,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 #define CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static void notice_time(sy_switch *sw, sy_time now) {

@@ -246,6 +246,9 @@ SY_API void sy_switch_set_versions(sy_switch *sw, uint64_t p2p_version, uint64_t
 
 SY_API const sy_node_id *sy_switch_id(const sy_switch *sw);
 
+/* Who seals and opens frames on this processor: "avx512", or "library".  A literal. */
+SY_API const char *sy_switch_frame_cipher(const sy_switch *sw);
+
 /* Where NodeInfo says that we listen: settings.listen_addr, else the first listener's address; when
  * that is a wildcard, from the first outgoing connection on whose local IP is routable, that IP
  * with the listener's port.  "0.0.0.0:0" without a listener.  Borrows until the next call that is

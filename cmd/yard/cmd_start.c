@@ -168,6 +168,8 @@ static bool make_switch(yard_runner *run) {
         return complain("the configuration", err, &detail);
     }
     sy_ev_attach(run->ev, run->sw);
+    SY_LOG(&run->log, SY_LOG_INFO, "yard", "frame_cipher", sy_ev_now(run->ev),
+           SY_F_STR("name", sy_switch_frame_cipher(run->sw)));
     if (run->node.filter_peers &&
         (err = sy_switch_set_app_filter(run->sw, &run->node.app_filter, &detail)) != SY_OK) {
         return complain("filter_peers", err, &detail);

@@ -245,6 +245,18 @@ static void say_peer(yard_runner *run, sy_log_level level, const char *event, co
            SY_F_STR("text", err == SY_OK ? "" : sy_strerror(err)));
 }
 
+/* Has an address of this ID left the list?  Then the switch knows none of it any more. */
+static bool was_forgotten(const yard_node *old, const yard_node *new, const sy_node_id *id) {
+    for (size_t i = 0; i < old->persistent_count; i++) {
+        const sy_addr *addr = &old->persistent[i];
+        if (sy_node_id_equal(&addr->id, id) &&
+            find_addr(new->persistent, new->persistent_count, addr) == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Those that left the list first: an ID may have moved to another address. */
 static void change_persistent(yard_runner *run, const yard_node *old, const yard_node *new) {
     for (size_t i = 0; i < old->persistent_count; i++) {
@@ -256,7 +268,8 @@ static void change_persistent(yard_runner *run, const yard_node *old, const yard
     }
     for (size_t i = 0; i < new->persistent_count; i++) {
         const sy_addr *addr = &new->persistent[i];
-        if (find_addr(old->persistent, old->persistent_count, addr) != NULL) {
+        if (find_addr(old->persistent, old->persistent_count, addr) != NULL &&
+            !was_forgotten(old, new, &addr->id)) {
             continue;
         }
         const sy_err err = sy_switch_dial(run->sw, addr, SY_DIAL_PERSISTENT, sy_ev_now(run->ev));

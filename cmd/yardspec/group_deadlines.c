@@ -70,10 +70,15 @@ static spec_peer *dial_to(spec_run *run, stage at) {
     return NULL;
 }
 
+/* What a deadline may be late by. */
+static long slop_of(long limit_ms) {
+    return limit_ms / 2 < SLOP_MS ? limit_ms / 2 : SLOP_MS;
+}
+
 /* Closed within handshake_timeout after `begun`. */
 static void judge_deadline(spec_run *run, spec_peer *peer, long begun) {
     const long limit = run->settings.handshake_ms;
-    peer->timeout_ms = (int)(begun + limit + SLOP_MS - spec_now_ms());
+    peer->timeout_ms = (int)(begun + limit + slop_of(limit) - spec_now_ms());
     peer->timeout_ms = peer->timeout_ms < 1 ? 1 : peer->timeout_ms;
     const spec_came came = spec_peer_need_raw(peer, (size_t)1 << 20);
     const double after = (double)(spec_now_ms() - begun) / 1000;

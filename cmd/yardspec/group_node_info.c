@@ -322,7 +322,7 @@ static const spec_row rows[] = {
         "[{1}12['-a.example:80']{3-6}]", "[{1-2}1a['-a.example:80']{4-8}]"),
     BAD("addr-label-empty", "AD-10", "an empty label", "[{1}12['a..example:80']{3-6}]",
         "[{1-2}1a['a..example:80']{4-8}]"),
-    BAD("addr-long", "AD-04", "an address of 310 bytes", "[{1}12[*305:61 ':2665']{3-6}]",
+    BAD("addr-long", "AD-10", "a label of 305 letters", "[{1}12[*305:61 ':2665']{3-6}]",
         "[{1-2}1a[*305:61 ':2665']{4-8}]"),
     GOOD("addr-mapped", "AD-11", "IPv4 mapped into IPv6", "[{1}12['[::ffff:1.2.3.4]:80']{3-6}]",
          "[{1-2}1a['[::ffff:1.2.3.4]:80']{4-8}]"),

@@ -3,6 +3,8 @@
  * one has ended, as a node does with a persistent peer. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +13,8 @@
 
 #include "cmd/yardspec/run.h"
 
-#define BACKLOG 16
+#define BACKLOG  16
+#define FRESH_MS 500
 
 bool spec_listen(spec_run *run, const sy_endpoint *endpoint, const char **ret_why) {
     struct sockaddr_storage addr;
@@ -46,11 +49,22 @@ void spec_unlisten(spec_run *run) {
     }
 }
 
+/* One that waited for us for long has lost some of its time for the handshake. */
+static bool is_fresh(int fd) {
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+           info.tcpi_last_data_recv < FRESH_MS;
+}
+
 /* The dialer speaks first, and its first byte shows its profile; the byte stays in the socket. */
 static bool is_of_profile(spec_run *run, int fd) {
     struct pollfd wait = {.fd = fd, .events = POLLIN};
     uint8_t first = 0;
     if (poll(&wait, 1, run->timeout_ms) != 1 || recv(fd, &first, 1, MSG_PEEK) != 1) {
+        return false;
+    }
+    if (!is_fresh(fd)) {
         return false;
     }
     const spec_profile profile = first == 0x21 ? SPEC_TENDERMINT : SPEC_COMETBFT;
@@ -81,6 +95,6 @@ int spec_accept(spec_run *run) {
         if (is_of_profile(run, fd)) {
             return fd;
         }
-        (void)close(fd); /* another profile, or given up already */
+        (void)close(fd); /* another profile, too old, or given up already */
     }
 }

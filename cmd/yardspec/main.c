@@ -46,6 +46,7 @@ typedef struct options {
     bool slow;
     bool strict;
     bool verbose;
+    bool first_failure;
     bool help;
 } options;
 
@@ -75,6 +76,7 @@ static const char usage[] =
     "                    persistent_peers_max_dial_period\n"
     "  --target-pid PID  the node's process, for its memory (default: found by the socket)\n"
     "  --strict          a known deviation of the node's version is a failure\n"
+    "  --first-failure   end after the first failure\n"
     "  --verbose         print the bytes that were exchanged\n"
     "  --json            print the result as JSON\n"
     "  --junit FILE      also write it as JUnit XML\n"
@@ -110,6 +112,7 @@ static int take_flag(options *opt, int argc, char **argv, int *at) {
         {"--timeout", NULL, &opt->timeout},
         {"--capacity", NULL, &opt->capacity},
         {"--verbose", &opt->verbose, NULL},
+        {"--first-failure", &opt->first_failure, NULL},
         {"--listen", NULL, &opt->listen},
         {"--expect-id", NULL, &opt->expect_id},
         {"--node-key", NULL, &opt->node_key},
@@ -338,7 +341,8 @@ static int run_all(const options *opt, spec_run *run) {
     const spec_case *cases = spec_cases(&count);
     spec_report report = {.quiet = opt->json, .verbose = opt->verbose};
     for (size_t i = 0; i < count; i++) {
-        if (!is_wanted(opt, &cases[i], run)) {
+        if (!is_wanted(opt, &cases[i], run) ||
+            (opt->first_failure && report.totals[SPEC_FAIL] > 0)) {
             continue;
         }
         const double begun = now_ms();

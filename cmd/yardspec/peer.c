@@ -17,6 +17,7 @@
 #include "base/rd.h"
 
 #define READ_SIZE    65536
+#define LAST_LOOK_MS 25 /* some dialers never forget a peer that left while they took it in */
 #define RAW_KEPT_MAX ((size_t)128 << 20)
 
 const char *spec_profile_name(spec_profile profile) {
@@ -57,6 +58,9 @@ void spec_peer_init(spec_peer *peer, spec_profile profile, int timeout_ms) {
 
 void spec_peer_close(spec_peer *peer) {
     if (peer->fd >= 0) {
+        if (peer->accepted) {
+            (void)poll(NULL, 0, LAST_LOOK_MS);
+        }
         spec_trace_end(peer->trace, SPEC_END_US);
         (void)close(peer->fd);
         peer->fd = -1;
@@ -118,6 +122,7 @@ static void note_port(spec_peer *peer) {
 void spec_peer_adopt(spec_peer *peer, int fd) {
     const int one = 1;
     peer->fd = fd;
+    peer->accepted = true;
     (void)fcntl(fd, F_SETFL, O_NONBLOCK);
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);

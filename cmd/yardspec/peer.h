@@ -69,6 +69,7 @@ typedef struct spec_peer {
     sy_frame_key recv_key;
     uint8_t challenge[32];
     uint8_t remote_pub[32];
+    bool accepted;        /* the target dialed */
     bool deaf;            /* nothing is read while we send */
     bool ended;           /* the target closed */
     spec_bytes raw;       /* received, not yet looked at */

@@ -10,6 +10,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 #define SAMPLE_EVENLY 200 /* no preference between tested and untested ones */
 #define SEED_BIAS     30  /* SPEC SEED-02: percent of untested ones in a seed's answer */
 #define ASK_JITTER    (2 * SY_SEC)
@@ -86,7 +88,7 @@ static void answer(sy_pex *pex, sy_peer *peer, unsigned bias, sy_time now) {
 static void on_request(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
     pex->counts.requests_in++;
     if (pex->config.seed_mode && !sy_peer_is_outbound(peer)) { /* SPEC SEED-01 SEED-02 */
-        if (entry->answered) {
+        if (entry->answered && !SY_MUTANT(SEED_TWICE)) {
             pex->counts.requests_early++;
             return;
         }
@@ -94,12 +96,16 @@ static void on_request(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now)
         answer(pex, peer, SEED_BIAS, now);
         pex->counts.visitors_served++;
         if (entry->leave_at != SY_NEVER) {
-            sy_peer_stop(peer, SY_ERR_STOPPED, "seed: answered");
+            sy_peer_stop(peer, SY_MUTANT(SEED_EMPTY) ? SY_ERR_REACTOR_CAUSE : SY_ERR_STOPPED,
+                         "seed: answered");
         }
         return;
     }
     /* SPEC PEX-14: an early request is no offence. */
-    if (!sy_token_bucket_take(&entry->asks, PEX_ASK_COST, now)) {
+    if (!sy_token_bucket_take(&entry->asks, PEX_ASK_COST, now) && !SY_MUTANT(PEX_FLOOD)) {
+        if (SY_MUTANT(PEX_EARLY)) {
+            sy_peer_stop(peer, SY_ERR_REACTOR_CAUSE, "early");
+        }
         pex->counts.requests_early++;
         return;
     }
@@ -180,11 +186,13 @@ static void take_list(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) 
 }
 
 static void on_list(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
-    if (!entry->awaiting) { /* SPEC PEX-16 */
+    if (!entry->awaiting && !SY_MUTANT(PEX_UNASKED)) { /* SPEC PEX-16 */
         stop_for_cause(pex, peer, "peer exchange: a list that nobody asked for", now);
         return;
     }
     entry->awaiting = false;
+    /* SPEC PEX-12: it had our request before this at the latest, however long it stalled. */
+    entry->may_ask_at = sy_time_after(now, pex->config.request_gap + pex_jitter(pex, ASK_JITTER));
     pex->counts.answers_in++;
     take_list(pex, peer, entry, now);
     /* SPEC PEX-31 SEED-06: what we came for. */
@@ -201,6 +209,9 @@ static void on_receive(void *reactor, sy_peer *peer, void *state, sy_channel cha
     sy_detail_clear(&detail);
     /* SPEC PEX-17: the whole message is judged before anything of it is used. */
     const sy_err err = sy_pex_decode(encoding_of(peer), data, len, &pex->message, &detail);
+    if (err != SY_OK && SY_MUTANT(PEX_BAD)) {
+        return;
+    }
     if (err != SY_OK) { /* SPEC PEX-15 */
         sy_detail text;
         sy_detail_set(&text, "peer exchange: %.150s", detail.text);
@@ -269,6 +280,7 @@ static void learn_inbound(sy_pex *pex, const sy_peer *peer, const pex_peer *entr
         }
         pex->useful |= verdict <= SY_ADDR_MOVED;
         if (pex_is_short(pex)) { /* SPEC PEX-23: it is a peer already, but it may know others */
+            pex->short_pause = PEX_SHORT_PAUSE;
             pex_ensure_soon(pex, 2 * SY_SEC, now);
         }
     }
@@ -343,7 +355,8 @@ static void on_peer_added(void *reactor, sy_peer *peer, void *state, sy_time now
         pex->alone_pause = pex->config.ensure_period;
     }
     const bool visit = entry->was_dialed && entry->purpose >= PEX_DIAL_SEED;
-    if (visit || source->ops->wants_more(source->source)) { /* SPEC PEX-10 */
+    if ((visit || source->ops->wants_more(source->source)) &&
+        !SY_MUTANT(PEX_SHY)) { /* SPEC PEX-10 */
         (void)pex_ask(pex, peer, entry, now);
     }
 }
@@ -380,6 +393,9 @@ static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_
         }
     }
     unlink_peer(pex, entry);
+    if (entry->counts) {
+        pex->short_pause = PEX_SHORT_PAUSE;
+    }
     if (entry->counts && sy_time_since(now, sy_peer_since(peer)) < STAY_MIN) {
         pex_let_rest(pex, &entry->remote.id, now);
     }
@@ -451,6 +467,7 @@ static sy_err on_start(void *reactor, sy_switch *sw, const sy_channel *channels,
     const sy_addr_source *source = &pex->config.source;
     pex->saved_changes = source->ops->changes(source->source);
     pex->ensure_at = now;
+    pex->short_pause = PEX_SHORT_PAUSE;
     pex->save_at = sy_time_after(now, pex->config.save_period);
     pex->seeds_at = now;
     pex->alone_at = now;

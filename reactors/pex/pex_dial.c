@@ -227,6 +227,14 @@ static void ask_someone(sy_pex *pex, sy_time now) {
     }
 }
 
+/* SPEC PEX-23: until somebody tells of others, each time half as eagerly. */
+static void come_back_sooner(sy_pex *pex, sy_time now) {
+    if (pex->short_pause < pex->config.ensure_period) {
+        pex->ensure_at = sy_time_after(now, pex->short_pause);
+        pex->short_pause *= 2;
+    }
+}
+
 /* SPEC PEX-23 */
 void pex_ensure(sy_pex *pex, sy_time now) {
     const sy_addr_source *source = &pex->config.source;
@@ -244,6 +252,11 @@ void pex_ensure(sy_pex *pex, sy_time now) {
     while (outbound < target && tries-- > 0 && found) {
         found = dial_one(pex, bias_of(outbound), now);
         outbound += found;
+    }
+    if (outbound >= target) {
+        pex->short_pause = PEX_SHORT_PAUSE;
+    } else if (!found && pex->peer_count > 0) {
+        come_back_sooner(pex, now);
     }
     if (source->ops->wants_more(source->source)) {
         ask_someone(pex, now);

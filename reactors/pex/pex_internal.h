@@ -23,6 +23,9 @@
 #define PEX_ASK_RATE  125 /* a request each 8 s: slack */
 #define PEX_ASK_BURST (4 * PEX_ASK_COST)
 
+/* SPEC PEX-23: the first pause of a node that is short of outbound peers. */
+#define PEX_SHORT_PAUSE (2 * SY_SEC)
+
 /* SPEC PEX-20: addresses of one source group. */
 #define PEX_SOURCE_RATE  1
 #define PEX_SOURCE_BURST 1000
@@ -103,6 +106,7 @@ struct sy_pex {
     bool anchors_kept; /* at the shutdown */
 
     sy_time ensure_at;
+    sy_duration short_pause; /* to the next round while nobody is left to dial */
     sy_time feeler_at;
     sy_time save_at;
     sy_time sweep_at;

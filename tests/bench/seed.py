@@ -6,10 +6,10 @@
 
 Both start on books of 1,000 addresses in 250 groups, at which nobody listens, and get 50 visitors
 a minute, each another node that connects, asks and leaves, at the same time on the same machine.
-Every five seconds their memory is read (resident, private and dirty, from smaps_rollup); their CPU time is
-counted from the end of the warm-up.  Then four CometBFT validators whose only seed is one or the
-other start, several times each in turn, and the time is taken until each has the three others as
-peers.  Prints the table of docs/performance.md and writes build/bench/seed.json.
+Every five seconds their memory is read (resident; private and dirty, from smaps_rollup); their CPU
+time is counted from the end of the warm-up.  Then four CometBFT validators whose only seed is one
+or the other start, several times each in turn, and the time is taken until each has the three
+others as peers.  Prints the table of docs/performance.md and writes build/bench/seed.json.
 """
 
 import argparse

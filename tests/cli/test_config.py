@@ -38,6 +38,8 @@ class CheckConfig(YardTest):
         self.assertEqual(values["switchyard.profiles"], ('["plain"]', "flag"))
         self.assertIn("#   file of CometBFT\n", out)
         self.assertIn("chain_id c, moniker top", out)
+        self.assertIn(f"chain_id from {home}/config/config.toml:7: switchyard.chain_id\n", out)
+        self.assertIn(f"#     moniker from {home}/config/config.toml:1: moniker\n", out)
         self.assertRegex(out, r"#   memory, worst case: \d+ bytes")
         self.assertIn("config.toml:5: p2p.upnp: accepted, no effect: ", out)
 
@@ -57,6 +59,7 @@ class CheckConfig(YardTest):
                 out, err = self.run_yard("check-config", "--home", home)
                 self.assertEqual(err, "")
                 self.assertIn("chain_id from-genesis, moniker sample", out)
+                self.assertIn(f"#     chain_id from {home}/config/genesis.json\n", out)
                 tendermint = path.stem.startswith("tendermint")
                 profile = "tendermint" if tendermint else "cometbft"
                 self.assertIn(f"#   profiles {profile}\n", out)
@@ -83,7 +86,6 @@ class CheckConfig(YardTest):
         ("", ["--p2p.laddr", "nowhere"], "flag --p2p.laddr: \"nowhere\": "),
     )
 
-    # KEY-TEST filter_peers
     def test_refusals_of_start_and_check_config(self):
         home = self.home()
         for text, flags, says in self.REFUSED:

@@ -98,7 +98,9 @@ class Discovery20(YardTest):
             if min(counts) >= TARGET:
                 return
             if time.monotonic() > deadline:
-                self.fail(f"outbound peers after {seconds} s: {counts}")
+                late = nodes[counts.index(min(counts))]
+                self.fail(f"outbound peers after {seconds} s: {counts}; {late.home.name}:\n"
+                          f"{late.log()}")
             time.sleep(0.2)
 
     # SPEC-TEST PEX-23 PEX-28
@@ -107,8 +109,8 @@ class Discovery20(YardTest):
         home.mkdir()
         seed = Node(self, home, "--chain-id", "cli-net", "--crawl_period", "1s",
                     "--p2p.max_num_inbound_peers", SEED_IN, "--pending_handshakes", SEED_PENDING,
-                    "--p2p.max_num_outbound_peers", SEED_OUT, "--crawl_parallel", SEED_OUT, *PRIVATE,
-                    command="seed")
+                    "--p2p.max_num_outbound_peers", SEED_OUT, "--crawl_parallel", SEED_OUT,
+                    *PRIVATE, command="seed")
         sampler = Sampler(seed.child.pid, int(seed.addr.rsplit(":", 1)[1]))
         started = time.monotonic()
         nodes = [self.start(f"n{i}", seed) for i in range(NODES)]
@@ -119,9 +121,9 @@ class Discovery20(YardTest):
 
         inbound, outbound = sampler.finish()
         log = seed.log()
-        print(f"targets after {took:.1f} s; the seed had at most {inbound} + {outbound} connections "
-              f"in {sampler.samples} samples, {most_peers(log, 'in')} + {most_peers(log, 'out')} "
-              "peers", flush=True)
+        print(f"targets after {took:.1f} s; the seed had at most {inbound} + {outbound} "
+              f"connections in {sampler.samples} samples, {most_peers(log, 'in')} + "
+              f"{most_peers(log, 'out')} peers", flush=True)
         self.assertGreater(sampler.samples, 20)
         self.assertEqual(most_peers(log, "in"), SEED_IN)
         self.assertLessEqual(most_peers(log, "out"), SEED_OUT)

@@ -93,6 +93,18 @@ class Reload(YardTest):
         self.reload(node, p2p=f'persistent_peers = "{first.full}"')
         self.added(node, first)
 
+    def test_one_of_two_addresses_of_an_id_goes(self):
+        first = self.start("first")
+        both = f"{first.id}@127.0.0.1:1,{first.full}"
+        node = self.start("node", p2p=f'persistent_peers = "{both}"')
+        self.added(node, first)
+        said = self.reload(node, p2p=f'persistent_peers = "{first.full}"')
+        self.assertIn(f"event=persistent_peer_added addr={first.full}", said)
+        port = first.addr.rsplit(":", 1)[1]
+        first.stop()
+        first = Node(self, first.home, laddr=f"tcp://127.0.0.1:{port}")
+        self.added(node, first, count=2)
+
     # SPEC-TEST SW-82
     def test_classes_follow_the_lists(self):
         first = self.start("first")

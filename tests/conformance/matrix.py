@@ -76,6 +76,10 @@ class Target:
             self.process = DialingNode(self.stack, name, self.folder)
             self.process.wait_ready(90)
 
+    def restart(self):
+        self.process.kill()
+        self.start()
+
     def dial_for_ever(self, address):
         """Dials this address, again and again, for as long as the program runs."""
         done = self.stopping = threading.Event()
@@ -144,6 +148,14 @@ def first_after_crash(cases):
     return gone[0] if gone else len(cases)
 
 
+def first_stuck(cases):
+    """A v0.22 dialer never forgets a peer that left while it was taken in, and refuses its ID from
+    then on: the index of the first case that met that, when it was not the only one."""
+    stuck = [i for i, c in enumerate(cases) if c["verdict"] == "fail"
+             and "expected a pong; came: the connection was closed after 2122 bytes" in c["detail"]]
+    return stuck[0] if len(stuck) > 2 and stuck[2] == stuck[0] + 2 else len(cases)
+
+
 def wanted(profile, dials, slow):
     """The cases for this target; slow: also, or "only"."""
     role = "listen" if dials else "dial"
@@ -157,7 +169,7 @@ def run_target(name, slow, strict=False, only=()):
     """The document of all cases."""
     target = Target(name)
     ids = [i for i in wanted(target.profile, target.dials, slow) if not only or i in only]
-    results, document = [], None
+    results, document, restarts = [], None, 8
     try:
         while ids:
             args = [x for i in ids[:PORTION] for x in ("--only", i)]
@@ -169,10 +181,13 @@ def run_target(name, slow, strict=False, only=()):
             cases = document["cases"]
             node.wait(0.5)
             if not target.alive():
-                cut = first_after_crash(cases)
-                cases = cases[:cut]
+                cases = cases[:first_after_crash(cases)]
                 cases[-1]["crash"] = target.last_words()
                 target.start()
+            elif target.dials and restarts > 0 and first_stuck(cases) < len(cases):
+                cases = cases[:first_stuck(cases)]
+                restarts -= 1
+                target.restart()
             results += cases
             ids = ids[len(cases):]
     finally:

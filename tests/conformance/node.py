@@ -104,8 +104,14 @@ class Node:
         return found
 
     def dial_reasons(self):
-        """The reasons of the connections that it dialed, in the order in which they ended."""
-        return re.findall(r"^.*\bdir=outbound\b.*\breason=(\w+)", self.log(), re.M)
+        """The reasons of the connections that it dialed, in the order in which they ended; None for
+        one whose line was left out, of which the next line tells."""
+        found = []
+        for line in self.log().splitlines():
+            m = re.search(r"\bdirection=out\b.*\breason=(\w+).* left_out=(\d+)", line)
+            if m:
+                found += [None] * int(m[2]) + [m[1]]
+        return found
 
     def stop(self):
         """Ends it; returns its exit status."""

@@ -98,7 +98,8 @@ def node_info(name):
         found.append(body[2:] if body[0] & 0x80 else body[1:])
     for row in rows(name, "decoder"):
         found.append(row)
-    return [NO_LIMITS + b for b in thin([f for f in found if len(f) <= 400], 40)]
+    too_long = bytes(10241)
+    return [NO_LIMITS + b for b in thin([f for f in found if len(f) <= 400], 40) + [too_long]]
 
 
 def node_key():
@@ -150,6 +151,19 @@ def pex(name):
             for row in value:
                 if isinstance(row, dict):
                     found += [unhex(row[m]) for m in ("hex", "repaired") if m in row]
+    node_id = b"\x0a\x28" + ID
+    if name.startswith("tendermint"):
+        start, ips = b"\x1c\xbb\x67\x6b", [bytes([9, 9, 9, 9]), bytes(range(1, 17)), b"\1\2\3"]
+    else:
+        start, ips = b"", [b"9.9.9.9", b"2001:db9::1", b"::ffff:9.9.9.9", b"[::1]"]
+    addrs = [node_id + b"\x12" + bytes([len(ip)]) + ip + port for ip in ips
+             for port in (b"\x18\x82\x47", b"")]
+    items = [b"\x0a" + bytes([len(a)]) + a for a in addrs]
+    if not start:
+        items_of = lambda body: b"\x12" + uvarint(len(body)) + body
+    else:
+        items_of = lambda body: start + body
+    found += [items_of(item) for item in items] + [items_of(b"".join(items))]
     return thin([f for f in found if len(f) <= 600], 40)
 
 
@@ -170,11 +184,16 @@ def book():
            buckets=None, src=None), book_entry(4, "9.9.9.9", 1, last_attempt="yesterday"),
            book_entry(4, "0.0.0.0", 1), book_entry(4, "9.9.9.9", 2, addr=7),
            book_entry(4, "9.9.9.9", 2, last_attempt="2026-02-29T24:00:60+14:00"),
-           book_entry(4, "9.9.9.9", 2, last_success="1999-12-31T23:59:59.5-01:30")]
+           book_entry(4, "9.9.9.9", 2, last_success="1999-12-31T23:59:59.5-01:30"),
+           book_entry(4, "9.9.9.9", 1, buckets=7)]
     files = [{"key": "k", "addrs": good}, {"key": "k", "addrs": None}, {"key": "", "addrs": []},
              {"key": "k" * 65, "addrs": []}, {"addrs": []}, {"key": "k"}, [],
              {"key": "k", "addrs": [7]}, {"key": "k", "addrs": good + good[:1]},
-             {"key": "k", "placement": "siphash-2-4/1", "addrs": good}]
+             {"key": "k", "placement": "siphash-2-4/1", "addrs": good},
+             # more tested ones of one group than it may have
+             {"key": "k", "addrs": [{"addr": {"id": "%040x" % i, "ip": f"9.9.{i // 200}.{i % 200}",
+                                              "port": 1}, "attempts": 0, "bucket_type": 2}
+                                    for i in range(1, 560)]}]
     files += [{"key": "k", "addrs": [entry]} for entry in odd]
     texts = [json.dumps(f).encode() for f in files] + [b"", b"{", b'{"key":"k","key":"k"}']
     peer = "56475aa75463474c0285df5dbf2bcab73da65135"
@@ -204,8 +223,14 @@ def bans():
              [dict(entry, until="x")], [7]]
     texts = [json.dumps({"bans": b}).encode() for b in lists]
     texts += [b"{}", b"[]", b'{"bans":1}', b"{", b""]
+    local = bytes(10) + b"\xff\xff\1\2\3\4"
+    known = b"5647" + b"0" * 36
+    lists = [b"1.2.3.0/24\n\n", b"\n1.2.3.4\n", known + b"\n\n", b"9.0.0.0/8\n" + known + b"\n",
+             known + b",::/0\n2001:db8::/32,5.6.7.8\n", b"9.9.9.9," + rules[4] + b"\n\n"]
     return ([b"\1" + r for r in rules] + [b"\0\0" + t for t in texts] +
-            [b"\0" + bytes([k]) + texts[0] for k in (1, 2, 3)])
+            [b"\0" + bytes([k]) + texts[0] for k in (1, 2, 3)] +
+            [b"\2\0" + bytes([with_id]) + li + local for li in lists for with_id in (0, 1)] +
+            [b"\2" + bytes([k]) + b"\0" + lists[1] + local for k in (1, 2)])
 
 
 # ---- cmd ----

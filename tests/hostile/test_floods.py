@@ -50,8 +50,7 @@ class Floods(HostileTest):
         attack = self.attack(target, stage="up", act="mute", count=count, spread=count,
                              channel=CHANNEL)
         attack.wait_ready()
-        # Both processors are the attack's, as far as the system gives them to it.
-        self.join_often(target, 3, longest=10)
+        self.join_often(target, 3)
         attack.wait_closed(count, 60)
         self.assertLess(target.rss() - before, 256 * MEBI * ALLOCATOR)
         attack.end()

@@ -4,7 +4,7 @@
 import time
 import unittest
 
-from harness import SANITIZED, HostileTest, need_descriptors, pick, wait_until
+from harness import JOIN_MAX_S, SANITIZED, HostileTest, need_descriptors, pick, wait_until
 
 COUNT = pick(10000, 1000)
 MEMORY_MAX = 4096  # bytes of ours for each
@@ -30,7 +30,7 @@ class Silent(HostileTest):
         self.tell(f"{COUNT} connections in {ready['ms']} ms, {each:.0f} bytes each")
         self.assertLess(each, MEMORY_SANITIZED_MAX if SANITIZED else MEMORY_MAX)
 
-        self.join_often(target, 5)
+        self.join_often(target, 5, longest=JOIN_MAX_S)
         idle = target.cpu()
         time.sleep(1)
         self.assertLess(target.cpu() - idle, 0.3)
@@ -50,10 +50,10 @@ class Silent(HostileTest):
         friend = self.friend(target)
         need_descriptors(COUNT)
         attack = self.attack(target, count=COUNT, spread=COUNT)
-        self.join_often(target, 5)
+        self.join_often(target, 5, longest=JOIN_MAX_S)
         attack.wait_ready()
         attack.wait_closed(COUNT - 256)
-        self.join_often(target, 5)
+        self.join_often(target, 5, longest=JOIN_MAX_S)
         attack.end()
         self.check_friend(friend)
         self.check_nothing_left(target, peers=1)

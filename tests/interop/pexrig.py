@@ -10,8 +10,10 @@ import re
 from pathlib import Path
 
 from harness import NETWORK, InteropError, Node, Process, testnet_homes, wait_until
-from subject import yard_path
+from subject import SubjectTest, Yard, yard_path
 
+# A Go node asks its seed at once, hears of others, and dials them at its next round of 30 s.
+MEET = 75
 PEX_DEBUG = ["--log_level", "pex:debug,p2p:info,*:error"]
 
 # What the Go implementations log when a peer broke a rule; that a connection ended is no complaint.
@@ -92,11 +94,44 @@ def request_times(node, sender_id):
     return [log_time(line) for line in node.log_text().splitlines() if pattern.search(line)]
 
 
-def complaints(process, pattern):
+def complaints(process, pattern, about=None):
+    """The lines of a log that hold something against a peer; about: only against these.  (What the
+    Go programs hold against each other is theirs: v0.40 is known to ask too soon.)"""
     return [line for line in process.log_text().splitlines()
-            if not line.startswith("$ ") and pattern.search(line)]
+            if not line.startswith("$ ") and pattern.search(line)
+            and (about is None or any(one.id in line for one in about))]
 
 
 def met(yard, peer_id):
     """Whether one of us has, or had, this peer."""
     return re.search(r"event=peer_added \S+ id=%s " % peer_id, yard.log_text()) is not None
+
+
+class PexRigTest(SubjectTest):
+    """A test in which nobody may hold anything against us, nor we against anybody."""
+
+    def tearDown(self):
+        watched = getattr(self, "spotless", [])
+        ours = [t for t in watched if isinstance(t, (Seed, Yard))]
+        for thing in ours:
+            self.assertEqual(complaints(thing, OUR_COMPLAINT), [], thing.name)
+        for thing in watched:
+            if thing not in ours:
+                self.assertEqual(complaints(thing, GO_COMPLAINT, ours), [], thing.name)
+        super().tearDown()
+
+    def watch(self, *things):
+        """Looks into the logs of these at the end."""
+        self.spotless = getattr(self, "spotless", []) + list(things)
+
+    def seed(self, name="seed", extra=()):
+        seed = self.own(Seed(name, self.log_dir, extra))
+        self.watch(seed)
+        return seed
+
+    def yard(self, name="yard", profiles=("cometbft",), extra=(), persistent=()):
+        node = Yard(name, self.log_dir, profiles=profiles, persistent=persistent,
+                    extra=["--p2p.pex", "true"] + list(extra))
+        self.addCleanup(node.finish)
+        self.watch(node)
+        return node

@@ -1,46 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Peer exchange with the PEX reactors of the real stacks and with complete nodes.
+"""Peer exchange with the PEX reactors of the real stacks.
 
 Our seed brings them together, on one port for both wires; their seeds serve us; and nodes that are
 no seeds tell each other of third ones.
 """
 
-import time
 import unittest
 
 from harness import wait_until
-from pexrig import GO_COMPLAINT, OUR_COMPLAINT, Seed, Validators, complaints, met
-from subject import STAND_IN, SubjectTest, Yard
-
-# A Go node asks its seed at once, hears of others, and dials them at its next round of 30 s.
-MEET = 75
-PEX = ["--p2p.pex", "true"]
+from pexrig import MEET, PexRigTest
+from subject import STAND_IN
 
 
 @unittest.skipIf(STAND_IN, "a seed of ours is needed")
-class PexTest(SubjectTest):
-    def tearDown(self):
-        for thing in getattr(self, "spotless", []):
-            pattern = OUR_COMPLAINT if isinstance(thing, (Seed, Yard)) else GO_COMPLAINT
-            self.assertEqual(complaints(thing, pattern), [], thing.name)
-        super().tearDown()
-
-    def watch(self, *things):
-        """Nobody may hold anything against the other in the logs of these."""
-        self.spotless = getattr(self, "spotless", []) + list(things)
-
-    def seed(self, name="seed", extra=()):
-        seed = self.own(Seed(name, self.log_dir, extra))
-        self.watch(seed)
-        return seed
-
-    def yard(self, name="yard", profiles=("cometbft",), extra=(), persistent=()):
-        node = Yard(name, self.log_dir, profiles=profiles, persistent=persistent,
-                    extra=PEX + list(extra))
-        self.addCleanup(node.finish)
-        self.watch(node)
-        return node
-
+class PexTest(PexRigTest):
     def all_meet(self, peers):
         """Every program of the real stacks has every other one as a peer."""
         for peer in peers:
@@ -86,15 +59,6 @@ class PexTest(SubjectTest):
         self.watch(seed, peer)
         peer.wait("peer_added", MEET, id=yard.id)
 
-    def test_their_complete_seed_node_serves_us(self):
-        """A complete CometBFT node in seed mode brings two of us together."""
-        seed = self.node("cometbft-v0.38", seed_mode=True).wait_ready()
-        yards = [self.yard("yard-%d" % i, extra=["--p2p.seeds", seed.full_addr]) for i in (1, 2)]
-        self.watch(seed)
-        for me, other in (yards, yards[::-1]):
-            wait_until("%s finds %s" % (me.name, other.name),
-                       lambda: met(me, other.id), MEET, 0.2)
-
     def tell(self, stack, profile):
         """One of theirs tells us of another one; one of ours tells one of theirs of another."""
         first = self.peer(stack, name="first", extra=["--pex"])
@@ -122,29 +86,6 @@ class PexTest(SubjectTest):
             wait_until("visit %d" % visit,
                        lambda: len(seed.find("peer_added", id=yard.id)) >= visit, 60, 0.2)
         self.assertTrue(yard.alive())
-
-    def test_validators_form_a_full_mesh(self):
-        """Four validators whose only seed is ours, on CometBFT v0.38, and their blocks."""
-        seed = self.seed()
-        started = time.monotonic()
-        net = Validators(self, "cometbft-v0.38", 4, [seed.full_addr]).wait_ready()
-        self.watch(*net.nodes)
-        net.wait_full_mesh(MEET)
-        print("full mesh after %.1f s" % (time.monotonic() - started))
-        net.wait_blocks(3, 60)
-        self.assertEqual(seed.profiles_served(), {"cometbft"})
-
-    def test_a_complete_node_of_tendermint_0_22(self):
-        """Its only seed is ours; it finds the one other node that we know of."""
-        seed = self.seed()
-        peer = self.peer("tendermint-0.22", extra=["--pex", "--seed", seed.full_addr],
-                         channels="20,21,22,23,30,38,40")
-        wait_until("the seed has served it",
-                   lambda: "seed: answered" in seed.log_text(), 20, 0.1)
-        node = self.node("tendermint-0.22", seeds=[seed.full_addr]).wait_ready()
-        self.watch(peer, node)
-        peer.wait("peer_added", MEET, id=node.id)
-        wait_until("the node lists the peer", lambda: peer.id in node.peer_ids(), 10, 0.2)
 
 
 if __name__ == "__main__":

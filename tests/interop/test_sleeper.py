@@ -153,7 +153,7 @@ class SleeperTest(InteropTest):
         self.assertTrue(warnings and all(
             w["reactor"] == "sleeper" and w["channel"] == "0x22" and int(w["queue_messages"]) > 0
             and float(w["age_ms"]) >= 1000 for w in warnings), warnings)
-        after = self.wait_over(subject)
+        self.wait_over(subject)
         wait_until("all has come", lambda: subject.report()["received"] == sent, 20, 0.2)
         after = subject.report()
         self.assertEqual((after["last"], after["missing"], after["strangers"]), (sent, 0, 0))
@@ -165,27 +165,41 @@ class SleeperTest(InteropTest):
 
     # ---- a full mailbox, 1 MB/s coming in
 
-    def flood(self, policy, seconds=FLOOD):
-        """Awake, then asleep until the flood has ended: (peer, subject, messages, report)."""
+    def flood(self, policy, arrived, seconds=FLOOD):
+        """Awake, then asleep while the flood goes on, and until arrived(report, messages sent) says
+        that it is over: (peer, subject, messages, report).  It still sleeps then."""
         peer, subject = self.pair(policy, SMALL)
         flow = Flow(peer, subject.id, MEGABYTE)
         time.sleep(BEFORE / 2)
         before = subject.probes()
-        subject.command("sleep %d" % (seconds * 1000 + 1500))
+        subject.command("sleep 300000")
         time.sleep(seconds)
         sent = flow.stop()
-        time.sleep(0.5)
-        asleep = subject.report()
+
+        def over():
+            report = subject.report()
+            return report if arrived(report, sent) else None
+        asleep = wait_until("%s has what was sent" % subject.name, over, 20, 0.1)
         self.say(policy, before, subject.probes())
         self.assertEqual(asleep["asleep"], 1)
         return peer, subject, sent, asleep
 
+    @staticmethod
+    def all_counted(report, sent):
+        # one is in the reactor's hands
+        return sent == 1 + sum(report[k] for k in ("received", "waiting", "dropped_newest",
+                                                   "dropped_oldest"))
+
+    def wake(self, subject):
+        subject.command("sleep 0")
+        return self.wait_over(subject)
+
     def drop_newest(self):
-        peer, subject, sent, asleep = self.flood("drop_newest")
+        peer, subject, sent, asleep = self.flood("drop_newest", self.all_counted)
         self.assertLessEqual(asleep["bytes"], SMALL)
         self.assertGreater(asleep["bytes"], SMALL - COST)
         self.assertGreater(asleep["dropped_newest"], 100)
-        end = self.wait_over(subject)
+        end = self.wake(subject)
         # the first ones, without a gap, and no other
         self.assertEqual(end["received"] + end["dropped_newest"], sent)
         self.assertEqual((end["last"], end["gaps"], end["strangers"]), (end["received"], 0, 0))
@@ -196,10 +210,10 @@ class SleeperTest(InteropTest):
             sent, end["received"], end["dropped_newest"])
 
     def drop_oldest(self):
-        peer, subject, sent, asleep = self.flood("drop_oldest")
+        peer, subject, sent, asleep = self.flood("drop_oldest", self.all_counted)
         self.assertLessEqual(asleep["bytes"], SMALL)
         self.assertGreater(asleep["dropped_oldest"], 100)
-        end = self.wait_over(subject)
+        end = self.wake(subject)
         # one gap, and then the last ones
         self.assertEqual(end["received"] + end["dropped_oldest"], sent)
         self.assertEqual((end["last"], end["gaps"], end["strangers"]), (sent, 1, 0))
@@ -211,7 +225,8 @@ class SleeperTest(InteropTest):
             sent, end["received"], end["dropped_oldest"])
 
     def disconnect(self):
-        peer, subject, _, asleep = self.flood("disconnect")
+        peer, subject, _, asleep = self.flood(
+            "disconnect", lambda report, _: report["waiting"] > SMALL // COST - 2)
         removed = subject.wait("peer_removed", 5)
         self.assertEqual(removed["reason"], "RECV_BUDGET")
         self.assertIn("reactor sleeper", removed["detail"])
@@ -219,7 +234,7 @@ class SleeperTest(InteropTest):
         peer.wait("peer_removed", 5, id=subject.id)
         # what was taken before is still delivered, then the reactor hears of the end
         self.assertEqual((asleep["added"], asleep["removed"]), (1, 0))
-        self.wait_over(subject)
+        self.wake(subject)
         end = wait_until("peer_removed comes", lambda: self.if_removed(subject), 10)
         self.assertGreater(end["received"], SMALL // COST)
         self.assertEqual((end["last"], end["missing"], end["strangers"]), (end["received"], 0, 0))
@@ -233,14 +248,15 @@ class SleeperTest(InteropTest):
 
     def pause(self):
         # not for longer than the peer is willing to wait with a message, which is 10 s
-        peer, subject, sent, asleep = self.flood("pause", min(FLOOD, 5))
+        peer, subject, sent, asleep = self.flood(
+            "pause", lambda report, _: report["paused"] == 1, min(FLOOD, 5))
         # nothing of the connection is read: the other channels wait, too
         self.assertEqual(asleep["paused"], 1)
         self.assertEqual([p["n"] for p in subject.probes()], ["0", "0"])
         again = subject.report()
         self.assertEqual(again["bytes"], asleep["bytes"])
         self.assert_connected(peer, subject)
-        end = self.wait_over(subject)
+        self.wake(subject)
         wait_until("all has come", lambda: subject.report()["received"] == sent, 30, 0.2)
         end = subject.report()
         self.assertEqual((end["last"], end["missing"], end["strangers"]), (sent, 0, 0))

@@ -21,8 +21,8 @@ def stem(path, start=""):
 
 
 def case_names(row):
-    """A case has the name of its row; where each profile has its own, that is in front, and a second
-    row of one name ends in the codec."""
+    """A case has the name of its row; where each profile has its own, that is in front, and a
+    second row of one name ends in the codec."""
     return {row, f"tm-{row}", f"cb-{row}", f"cb-{row}-proto"}
 
 

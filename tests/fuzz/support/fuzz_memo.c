@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The slow operations on curves, remembered.  Keys and ephemeral secrets of the targets are fixed,
- * so that a run asks for the same few results again and again; computed each time they take nine
- * tenths of a handshake target's time.  The linker puts these in front of libsodium's (--wrap). */
+ * so that a run asks for the same few results again and again; computed each time they take most of
+ * a handshake target's time.  The linker puts these in front of libsodium's (--wrap). */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
