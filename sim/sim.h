@@ -317,6 +317,7 @@ typedef struct sy_sim_discovery {
     size_t seed_count;
     bool seed_mode;
     bool strict;               /* only routable addresses; default false */
+    bool forgetful;            /* saves nothing: for large networks without crashes */
     sy_duration feeler_period; /* as in sy_pex_config; 0: none */
 } sy_sim_discovery;
 

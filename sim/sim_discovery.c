@@ -110,7 +110,7 @@ static sy_err make_pex(sy_sim_node *node) {
     config.seed_count = discovery->seed_count;
     config.seed_mode = discovery->seed_mode;
     config.feeler_period = discovery->feeler_period;
-    config.save = on_save;
+    config.save = discovery->forgetful ? NULL : on_save;
     config.save_user = node;
     return sy_pex_new(&config, &node->pex);
 }

@@ -15,7 +15,7 @@ static sy_sim_file *find(const sy_sim_node *node, const char *name) {
 
 sy_err sy_sim_file_write(sy_sim_node *node, const char *name, const void *data, size_t len) {
     sy_sim_trace(node->net, node, "save file=%s len=%zu full=%d", name, len, node->disk_full);
-    if (node->disk_full) {
+    if (node->disk_full || node->dropping) { /* a crash writes nothing any more */
         return SY_ERR_SYSTEM;
     }
     sy_sim_file *file = find(node, name);

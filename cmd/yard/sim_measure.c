@@ -72,16 +72,19 @@ static size_t index_of(const sy_endpoint *endpoint) {
     return (size_t)endpoint->ip[14] << 8 | endpoint->ip[15];
 }
 
-/* Share of the running nodes in the largest component. */
-static double connected_share(const yard_sim_world *world, size_t running) {
+/* Share of the running nodes in the largest component.  A seed lets go of its visitors, so it does
+ * not count and connects nobody. */
+static double connected_share(const yard_sim_world *world) {
+    const size_t first = world->config.topology == YARD_SIM_PEX ? 1 : 0;
     const size_t n = world->config.nodes;
     size_t *parent = yard_alloc(n, sizeof *parent);
     size_t *size = yard_alloc(n, sizeof *size);
     size_t most = 0;
+    size_t running = 0;
     for (size_t i = 0; i < n; i++) {
         parent[i] = i;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = first; i < n; i++) {
         sy_switch *sw = sy_sim_switch(world->members[i].node);
         if (sw == NULL) {
             continue;
@@ -89,11 +92,14 @@ static double connected_share(const yard_sim_world *world, size_t running) {
         for (const sy_peer *p = sy_switch_next_peer(sw, NULL); p != NULL;
              p = sy_switch_next_peer(sw, p)) {
             const size_t other = index_of(sy_peer_remote(p));
-            parent[root_of(parent, i)] = root_of(parent, other);
+            if (other >= first) {
+                parent[root_of(parent, i)] = root_of(parent, other);
+            }
         }
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = first; i < n; i++) {
         if (sy_sim_is_running(world->members[i].node)) {
+            running++;
             const size_t members = ++size[root_of(parent, i)];
             most = members > most ? members : most;
         }
@@ -161,7 +167,7 @@ void yard_sim_sample_now(yard_sim_world *world) {
     }
     free(peers);
     free(books);
-    s.connected = connected_share(world, s.running);
+    s.connected = connected_share(world);
     if (s.running == n && s.connected >= 1 && world->connected_at == SY_NEVER) {
         world->connected_at = sy_sim_now(world->net);
     }

@@ -62,8 +62,7 @@ void yard_sim_print(yard_sim_world *world) {
     (void)printf("%-18s least %u, 10 %% %u, median %u, 90 %% %u, most %u\n", "peers per node",
                  last->peers[0], last->peers[1], last->peers[2], last->peers[3], last->peers[4]);
     print_full(world);
-    (void)printf("%-18s %.2f %% of %zu nodes in the largest component", "connected",
-                 100 * last->connected, last->running);
+    (void)printf("%-18s %.2f %% in the largest component", "connected", 100 * last->connected);
     if (world->connected_at != SY_NEVER) {
         (void)printf("; all of them since %.0f s",
                      (double)(world->connected_at - world->began) / SY_SEC);

@@ -135,6 +135,7 @@ static void know_others(yard_sim_world *world, size_t index) {
         discovery.max_outbound = c->target;
         discovery.strict = true;
         discovery.seed_mode = index == 0;
+        discovery.forgetful = c->faults == 0;
         discovery.feeler_period = 2 * SY_MIN;
         if (index > 0) {
             discovery.seeds[discovery.seed_count++] = world->members[0].node;
