@@ -2,7 +2,7 @@
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
 .PHONY: deps build-deps build demo check interop bench install package symbols conformance
-.PHONY: conformance-matrix mutants clean help
+.PHONY: conformance-matrix mutants sim-long planted clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
@@ -20,6 +20,8 @@ help:
 	@echo "make conformance  only yardspec against our own node"
 	@echo "make conformance-matrix  released versions (needs Go)"
 	@echo "make mutants  does yardspec see deliberate faults?"
+	@echo "make sim-long  2,000 seeds of 25 nodes under every fault"
+	@echo "make planted  does the simulator find bugs that no unit test finds?"
 	@echo "make deps     what building and testing needs (apt-get)"
 	@echo "make clean    removes build/"
 
@@ -72,6 +74,16 @@ mutants: build
 	@cmake --preset mutants >/dev/null
 	@cmake --build build/mutants -j $(JOBS) --target yard
 	@python3 tests/conformance/mutants.py
+
+sim-long: build-deps
+	@cmake --preset planted >/dev/null
+	@cmake --build build/planted -j $(JOBS) --target sim_storm
+	@build/planted/tests/sim_storm --seeds 2000
+
+planted: deps
+	@cmake --preset planted >/dev/null
+	@cmake --build build/planted -j $(JOBS)
+	@python3 tests/sim/planted.py
 
 clean:
 	rm -rf build

@@ -88,6 +88,18 @@ build_clang() {
     cmake --preset clang && cmake --build build/clang -j "$jobs"
 }
 
+# A seed means the same run with both compilers.
+same_trace() {
+    local build found before=
+    for build in asan clang; do
+        found=$(build/$build/bin/yard sim --nodes 25 --minutes 4 --profile cometbft --faults all |
+            tail -n 1)
+        echo "$build: $found"
+        [[ $found == *trace=* ]] && [[ -z $before || $before == "$found" ]] || return 1
+        before=$found
+    done
+}
+
 # Exit status 77 of the runner: no Go, nothing was run.
 run_interop() {
     local begun=$SECONDS log=$reports/interop.log status
@@ -128,7 +140,9 @@ if step build-tsan build_tsan; then
     step thread-sanitizer ctest --test-dir build/tsan -L '^tsan$' --output-on-failure \
         --no-tests=error
 fi
-step build-clang build_clang
+if step build-clang build_clang; then
+    step same-trace same_trace
+fi
 if [ -e tests/interop/run.py ]; then
     run_interop
 fi

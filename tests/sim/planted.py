@@ -4,11 +4,11 @@
 
     planted.py [--seeds N] [--build DIR] [--quick] [NAME ...]
 
-The mutants of the group "sim" in base/mutants.def are bugs planted on purpose.  With each, every unit
-test must pass (--quick leaves that out), and some seed of the scenario `storm` must fail.  The seeds
-1..N (default 200) are run one by one; printed are the first that fails, what it says, and the share
-of the seeds that fail.  A bug that more than 10 of 100 seeds show proves little and counts as a
-failure, and so does one that none shows.  Needs the build `planted`.
+The mutants of the group "sim" in base/mutants.def are bugs planted on purpose.  With each, every
+unit test must pass (--quick leaves that out), and some seed of the scenario `storm` must fail.
+Seeds 1..N (default 200) are run one by one; printed are the first that fails, what it says, and the
+share of the seeds that fail.  A bug that more than 10 of 100 seeds show proves little and counts as
+a failure, and so does one that none shows.  Needs the build `planted`.
 
 Last line: "N of M planted bugs found"."""
 
