@@ -132,7 +132,7 @@ install(FILES "${CMAKE_BINARY_DIR}/SwitchyardConfig.cmake"
         DESTINATION "${package_dir}" COMPONENT development)
 install(FILES "${CMAKE_BINARY_DIR}/switchyard.pc" "${CMAKE_BINARY_DIR}/switchyard-sim.pc"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT development)
-install(TARGETS yard RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT programs)
+install(TARGETS yard yardspec RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT programs)
 install(FILES "${PROJECT_SOURCE_DIR}/cmake/yard.bash"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME yard
         COMPONENT programs)
@@ -153,6 +153,8 @@ add_custom_command(OUTPUT "${man_dir}/man3.stamp"
     COMMAND ${CMAKE_COMMAND} -E touch "${man_dir}/man3.stamp"
     DEPENDS "${man3_script}" ${public_headers} VERBATIM)
 set(man_files "${man_dir}/man3.stamp")
+install(FILES "${PROJECT_SOURCE_DIR}/docs/man/yardspec.1"
+        DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT programs)
 # The page of a program is made of its own help, so it must run here.
 if(NOT CMAKE_CROSSCOMPILING)
     set(man1_script "${PROJECT_SOURCE_DIR}/scripts/man1.py")

@@ -3,6 +3,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 static bool in_flight(const sy_keepalive *ka) {
     return ka->pong_due_at != SY_NEVER;
 }
@@ -47,6 +49,9 @@ sy_keepalive_action sy_keepalive_on_expiry(sy_keepalive *ka, sy_time now) {
 
     /* SPEC MX-37, SPEC MX-40: the deadline runs from here, not from when the bytes have left. */
     ka->ping_due_at = sy_time_after(now, ka->ping_interval_ns);
+    if (SY_MUTANT(PING_NONE)) {
+        return SY_KEEPALIVE_NONE;
+    }
     ka->pong_due_at = sy_time_after(now, ka->pong_timeout_ns);
     ka->ping_sent_at = now;
     SY_ASSERT(!ka->overdue);
@@ -65,6 +70,9 @@ void sy_keepalive_on_pong(sy_keepalive *ka, sy_time now) {
 
 sy_err sy_keepalive_on_read_dry(sy_keepalive *ka, sy_time now) {
     SY_REQUIRE(now != SY_NEVER);
+    if (SY_MUTANT(PONG_FOREVER)) {
+        return SY_OK;
+    }
     /* SPEC MX-38 */
     return now >= ka->pong_due_at ? SY_ERR_PONG_TIMEOUT : SY_OK;
 }

@@ -49,7 +49,8 @@ static sy_err block_reserve(sy_mux *mux, sy_mux_block **block, size_t need, size
                             size_t cap_max) {
     SY_ASSERT(need <= cap_max);
     const size_t cap = *block != NULL ? (*block)->cap : 0;
-    if (*block != NULL && need <= cap + SY_MUTANT(REASSEMBLY_EDGE)) {
+    const bool edge = SY_MUTANT(REASSEMBLY_EDGE) && cap >= 4 * (size_t)ASSEMBLY_FIRST;
+    if (*block != NULL && need <= cap + edge) {
         return SY_OK;
     }
     const size_t doubled = cap > cap_max / 2 ? cap_max : 2 * cap;
@@ -409,6 +410,12 @@ static sy_err on_msg(recv_run *run, const sy_packet *packet, bool in_part) {
 static sy_err on_ping(recv_run *run) {
     sy_mux *mux = run->mux;
     mux->stats.pings_received++;
+    if (SY_MUTANT(PONG_ANY)) {
+        sy_keepalive_on_pong(&mux->keepalive, run->now);
+    }
+    if (SY_MUTANT(PING_LATE)) {
+        mux->keepalive.ping_due_at = sy_time_after(run->now, mux->keepalive.ping_interval_ns);
+    }
     if (!sy_token_bucket_take(&mux->ping_rate, 1, run->now) &&
         !SY_MUTANT(MX_FLOOD)) { /* SPEC MX-53 */
         sy_detail_set(run->detail, "more than %d pings a second after %d at once", SY_PING_RATE,

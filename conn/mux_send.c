@@ -192,7 +192,8 @@ static uint16_t best_of(const sy_mux *mux, const sy_mux_class *cls) {
 static size_t piece_len(const sy_mux *mux, uint16_t channel) {
     const sy_mux_chan *chan = &mux->chans[channel];
     const size_t left = sy_msg_len(chan->head) - chan->head_sent;
-    const size_t piece_max = mux->piece_max[mux->set->desc[channel].id >= 0x80 ? 1 : 0];
+    const size_t piece_max =
+        mux->piece_max[mux->set->desc[channel].id >= 0x80 && !SY_MUTANT(MX_CUT_HIGH) ? 1 : 0];
     return left < piece_max - SY_MUTANT(MX_CUT) ? left : piece_max - SY_MUTANT(MX_CUT);
 }
 

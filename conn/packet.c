@@ -37,6 +37,10 @@ sy_err sy_packet_parse(sy_packet_codec codec, const uint8_t *in, size_t len, siz
         *ret_packet = (sy_packet){.kind = SY_PACKET_KIND_MORE, .len = len + 1};
         return SY_OK;
     case SY_PREFIX_BAD: /* SPEC MX-05 */
+        if (SY_MUTANT(MX_PREFIX_BAD)) {
+            *ret_packet = (sy_packet){.kind = SY_PACKET_KIND_MORE, .len = len + 1};
+            return SY_OK;
+        }
         sy_detail_set(detail, "packet length of more than 10 bytes or 64 bits");
         return SY_ERR_PACKET_MALFORMED;
     case SY_PREFIX_DONE:
@@ -52,6 +56,10 @@ sy_err sy_packet_parse(sy_packet_codec codec, const uint8_t *in, size_t len, siz
         return SY_ERR_PACKET_TOO_LONG;
     }
     const size_t packet_len = prefix_len + (size_t)body_len;
+    if (SY_MUTANT(MX_LENGTH_0) && body_len == 0) {
+        *ret_packet = (sy_packet){.kind = SY_PACKET_KIND_PONG, .len = packet_len};
+        return SY_OK;
+    }
     if (len < packet_len) {
         *ret_packet = (sy_packet){.kind = SY_PACKET_KIND_MORE, .len = packet_len};
         return SY_OK;
@@ -62,7 +70,9 @@ sy_err sy_packet_parse(sy_packet_codec codec, const uint8_t *in, size_t len, siz
     if (err != SY_OK) {
         return err;
     }
-    if (packet.data.len > payload_max + SY_MUTANT(MX_PAYLOAD)) { /* SPEC MX-20 */
+    if (packet.data.len > payload_max + SY_MUTANT(MX_PAYLOAD) ||
+        (SY_MUTANT(MX_HIGH) && packet.eof && packet.channel >= 0x80 &&
+         packet.data.len == payload_max)) { /* SPEC MX-20 */
         sy_detail_set(detail,
                       "channel 0x%02x: packet payload of %zu bytes, limit %zu "
                       "(max_packet_msg_payload_size)",

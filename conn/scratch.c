@@ -43,6 +43,7 @@ sy_err sy_scratch_new(const sy_mem *mem, sy_scratch **ret_scratch) {
         return SY_ERR_NOMEM;
     }
     scratch->mem = mem;
+    sy_scratch_set_cipher(scratch, SY_FRAME_CIPHER_AUTO);
 
     const sy_err err = open_ciphers(scratch);
     if (err != SY_OK) {
@@ -62,6 +63,14 @@ void sy_scratch_del(sy_scratch *scratch) {
     const sy_mem *mem = scratch->mem;
     sodium_memzero(scratch, sizeof *scratch);
     sy_mem_release(mem, scratch);
+}
+
+void sy_scratch_set_cipher(sy_scratch *scratch, sy_frame_cipher cipher) {
+    scratch->lanes = cipher == SY_FRAME_CIPHER_AUTO ? sy_lanes_best() : NULL;
+}
+
+const char *sy_scratch_cipher_name(const sy_scratch *scratch) {
+    return scratch->lanes != NULL ? scratch->lanes->name : "library";
 }
 
 uint8_t *sy_scratch_plain_in(sy_scratch *scratch) {

@@ -24,6 +24,12 @@
 
 typedef struct sy_scratch sy_scratch;
 
+/* Who seals and opens frames.  Both give the same bytes. */
+typedef enum sy_frame_cipher {
+    SY_FRAME_CIPHER_AUTO,    /* several frames at once where the processor has it (conn/lanes.h) */
+    SY_FRAME_CIPHER_LIBRARY, /* OpenSSL and libsodium, frame by frame */
+} sy_frame_cipher;
+
 /* Costs 129 KiB of mem and two cipher contexts of OpenSSL's own memory (2 KiB); initialises
  * libsodium when nobody did.  mem borrows until del.
  *   SY_ERR_NOMEM, SY_ERR_CRYPTO_LIB */
@@ -31,6 +37,12 @@ SY_API sy_err sy_scratch_new(const sy_mem *mem, sy_scratch **ret_scratch) SY_MUS
 
 /* Wipes the areas.  NULL is allowed. */
 SY_API void sy_scratch_del(sy_scratch *scratch);
+
+/* Takes effect at once; AUTO after new. */
+void sy_scratch_set_cipher(sy_scratch *scratch, sy_frame_cipher cipher);
+
+/* What seals several frames at once: "avx512", or "library". */
+const char *sy_scratch_cipher_name(const sy_scratch *scratch);
 
 /* Plaintext to send: SY_SEAL_BATCH * SY_FRAME_DATA_MAX bytes, with headroom in front and slack
  * behind. */

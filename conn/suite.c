@@ -89,3 +89,28 @@ sy_err sy_frame_run_accept(sy_frame_run *run, uint32_t data_len) {
     run->len += data_len;
     return SY_OK;
 }
+
+sy_err sy_frame_run_take(sy_frame_run *run, uint8_t *out, const uint32_t *data_len, size_t frames,
+                         size_t *ret_taken) {
+    uint8_t *area = out + run->len;
+    for (size_t i = 0; i < frames; i++, area += SY_FRAME_DATA_MAX) {
+        uint8_t *to = out + run->len;
+        const sy_err err = sy_frame_run_accept(run, data_len[i]);
+        if (err != SY_OK) {
+            sodium_memzero(area, (frames - i) * SY_FRAME_DATA_MAX);
+            *ret_taken = i;
+            return err;
+        }
+        if (to != area) {
+            memmove(to, area, (size_t)(out + run->len - to));
+        }
+    }
+    *ret_taken = frames;
+    return SY_OK;
+}
+
+bool sy_suite_forgives(sy_err err) {
+    return (SY_MUTANT(AUTH_NO_KEY) && err == SY_ERR_AUTH_NO_KEY) ||
+           (SY_MUTANT(AUTH_NO_SIG) && err == SY_ERR_AUTH_NO_SIG) ||
+           (SY_MUTANT(AUTH_BAD) && err == SY_ERR_AUTH_MALFORMED);
+}

@@ -47,6 +47,13 @@ typedef struct sy_frame_run {
 sy_err sy_frame_run_accept(sy_frame_run *run, uint32_t data_len)
     __attribute__((warn_unused_result));
 
+/* Takes `frames` opened frames into the run, whose data areas stand back to back at out + run->len
+ * and which declare data_len[i] bytes; closes the gaps that short frames leave.  Stops at the first
+ * one that is not accepted and wipes it and what is behind it; *ret_taken is their number.
+ *   SY_ERR_FRAME_LENGTH, SY_ERR_FRAME_EMPTY */
+sy_err sy_frame_run_take(sy_frame_run *run, uint8_t *out, const uint32_t *data_len, size_t frames,
+                         size_t *ret_taken) __attribute__((warn_unused_result));
+
 /* x * remote_pub on Curve25519.
  *   SY_ERR_EPH_REFLECTED  remote_pub is our own;  SY_ERR_EPH_LOW_ORDER */
 sy_err sy_x25519(const uint8_t eph_secret[32], const uint8_t eph_pub[32],
@@ -96,5 +103,8 @@ struct sy_suite {
     sy_err (*open)(sy_frame_key *key, sy_scratch *scratch, const uint8_t *in, size_t count,
                    uint8_t *out, sy_frame_run *run);
 };
+
+/* Always false, but for deliberate faults: a refused authentication message is taken. */
+bool sy_suite_forgives(sy_err err);
 
 #endif

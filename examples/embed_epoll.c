@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A switch inside a program whose loop is plain epoll: the program watches its standard input and
- * ends with it, the driver of epoll_driver.c does the rest.
+ * ends with it, the driver of epoll_driver.c does the rest.  The reactor is isolated: it has a
+ * thread of its own (epoll_workers.c) and might block.
  *
  *     embed_epoll HOST:PORT [ID@HOST:PORT...]     then: ask ID@HOST:PORT TEXT */
 #include <stdio.h>
@@ -13,14 +14,16 @@
 
 #include "count_reactor.h"
 #include "epoll_driver.h"
+#include "epoll_workers.h"
 
 #define EVENTS_MAX 64
 
 static bool open_switch(epoll_driver *d, sy_switch **ret_sw, sy_detail *detail) {
+    static sy_driver_ops ops; /* as long as the switch */
     uint8_t seed[SY_SEED_LEN];
     sy_node_key key;
     sy_settings settings;
-    if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
+    if (!epoll_workers_init(d, &ops) || getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
         return false;
     }
     sy_node_key_from_seed(seed, &key);
@@ -28,13 +31,13 @@ static bool open_switch(epoll_driver *d, sy_switch **ret_sw, sy_detail *detail) 
     settings.node_key = &key;
     settings.network = COUNT_NETWORK;
     settings.moniker = "epoll";
-    const sy_err err = sy_switch_new(&settings, &epoll_driver_ops, d, ret_sw, detail);
+    const sy_err err = sy_switch_new(&settings, &ops, d, ret_sw, detail);
     sy_node_key_wipe(&key);
     if (err != SY_OK) {
         return false;
     }
     d->sw = *ret_sw;
-    return sy_switch_add_reactor(*ret_sw, &count_reactor, NULL, detail) == SY_OK &&
+    return sy_switch_add_reactor_isolated(*ret_sw, &count_reactor, NULL, NULL, detail) == SY_OK &&
            sy_switch_start(*ret_sw, d->now) == SY_OK;
 }
 
@@ -85,6 +88,8 @@ static void run(int epoll_fd, epoll_driver *d, sy_switch *sw) {
         for (int i = 0; i < n; i++) {
             if (events[i].data.ptr == NULL) {
                 on_input(epoll_fd, d, sw);
+            } else if (events[i].data.ptr == &d->post_fd) {
+                epoll_workers_event(d);
             } else {
                 epoll_driver_event(d, &events[i]);
             }
@@ -117,6 +122,7 @@ int main(int argc, char **argv) {
     }
     sy_switch_del(sw);
     epoll_driver_fini(d);
+    epoll_workers_fini(d);
     (void)close(epoll_fd);
     return ok ? 0 : 1;
 }

@@ -80,6 +80,13 @@ static void on_record(void *user, const sy_log_record *record) {
     a->records++;
 }
 
+/* Nothing of the guest is left: the program may go. */
+static void on_stopped(void *user, sy_time now) {
+    const app *a = user;
+    (void)now;
+    ev_break(a->loop, EVBREAK_ALL);
+}
+
 static bool add_switch(app *a, const char *where, sy_detail *detail) {
     uint8_t seed[SY_SEED_LEN];
     sy_node_key key;
@@ -97,6 +104,8 @@ static bool add_switch(app *a, const char *where, sy_detail *detail) {
     settings.node_key = &key;
     settings.network = COUNT_NETWORK;
     settings.log = (sy_log){.fn = on_record, .user = a, .level = SY_LOG_INFO};
+    settings.stopped = on_stopped;
+    settings.stopped_user = a;
     const sy_err err = sy_switch_new(&settings, sy_ev_ops(), a->ev, &a->sw, detail);
     sy_node_key_wipe(&key);
     if (err != SY_OK) {
@@ -117,11 +126,11 @@ static bool add_switch(app *a, const char *where, sy_detail *detail) {
     return true;
 }
 
-/* The guest goes in order, then the program. */
+/* The guest goes in order, while the loop runs on; then the program. */
 static void on_int(struct ev_loop *loop, ev_signal *watcher, int revents) {
     app *a = watcher->data;
+    (void)loop;
     (void)revents;
-    ev_break(loop, EVBREAK_ALL);
     sy_switch_stop(a->sw, sy_ev_now(a->ev));
 }
 
@@ -133,10 +142,7 @@ static void run(app *a, int status_fd) {
     ev_io_start(a->loop, &a->status);
     ev_timer_start(a->loop, &a->tick);
     ev_signal_start(a->loop, &a->on_int);
-    (void)ev_run(a->loop, 0);
-    while (!sy_switch_is_stopped(a->sw)) {
-        (void)ev_run(a->loop, EVRUN_ONCE);
-    }
+    (void)ev_run(a->loop, 0); /* until on_stopped */
 }
 
 int main(int argc, char **argv) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A driver on plain epoll: all of switchyard/driver.h for one switch.  The loop stays the program's
- * own; each round of it is
+/* A driver on plain epoll: all of switchyard/driver.h for one switch, but for the threads of
+ * isolated reactors, which epoll_workers.c adds.  The loop stays the program's own; each round of
+ * it is
  *
  *     n = epoll_wait(fd, events, max, epoll_driver_timeout(d));
  *     epoll_driver_turn_begin(d);
@@ -24,6 +25,7 @@ typedef struct epoll_driver {
     sy_time now; /* of this turn: the `now` for calls to the switch */
     struct epoll_source *sources;
     epoll_name *names;
+    int post_fd; /* of epoll_workers.c */
     uint8_t area[65536];
 } epoll_driver;
 

@@ -111,7 +111,7 @@ sy_err ni_amino_decode(const uint8_t *data, size_t len, sy_node_info *info, sy_d
         }
         take_field(info, &field, start, rd.pos);
     }
-    if (rd.err != SY_OK) {
+    if (rd.err != SY_OK && !SY_MUTANT(NI_REST)) {
         sy_detail_set(detail, "byte %zu of %zu: %s", (size_t)(rd.pos - data), len,
                       sy_strerror(rd.err));
         return SY_ERR_NI_MALFORMED;

@@ -16,6 +16,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "base/text.h"
 
 #define ADDR_TEXT_MAX 300 /* SPEC AD-04: without the scheme */
@@ -241,7 +242,8 @@ static sy_err check_bytes(span s, sy_detail *detail) {
 /* SPEC AD-05 AD-06 */
 static sy_err read_port(span s, sy_addr_form form, uint16_t *ret_port, sy_detail *detail) {
     uint16_t port;
-    if (s.len > PORT_DIGITS || sy_text_port(s.text, s.len, &port) != SY_OK) {
+    if ((s.len > PORT_DIGITS && !SY_MUTANT(AD_PORT)) ||
+        sy_text_port(s.text, s.len, &port) != SY_OK) {
         return refuse(detail, SY_ERR_ADDR_PORT, "port", s,
                       "is not one to five digits of at most 65535");
     }
@@ -295,9 +297,10 @@ static bool last_label_is_number(span s) {
 /* SPEC AD-07 AD-08 AD-10 AD-11 */
 static sy_err read_host(span s, bool bracketed, sy_addr_form form, sy_addr *addr,
                         sy_detail *detail) {
-    uint8_t ip[16];
+    uint8_t ip[16] = {0};
     if (bracketed) {
-        if (!parse_v6(s, ip)) {
+        const bool zone = SY_MUTANT(AD_ZONE) && memchr(s.text, '%', s.len) != NULL;
+        if (!parse_v6(s, ip) && !(SY_MUTANT(AD_BRACKETS) && parse_v4(s, ip)) && !zone) {
             return refuse(detail, SY_ERR_ADDR_HOST, "host", s, "is not an IPv6 address");
         }
         set_ip(addr, ip);
@@ -311,13 +314,17 @@ static sy_err read_host(span s, bool bracketed, sy_addr_form form, sy_addr *addr
         return SY_OK;
     }
     if (last_label_is_number(s)) {
-        if (!parse_v4(s, ip)) {
+        if (!parse_v4(s, ip) && !SY_MUTANT(AD_V4)) {
             return refuse(detail, SY_ERR_ADDR_HOST, "host", s, "is not an IPv4 address");
         }
         set_ip(addr, ip);
         return SY_OK;
     }
     const char *fault = name_fault(s);
+    if (fault != NULL && SY_MUTANT(AD_LABEL)) {
+        addr->is_ip = true;
+        return SY_OK;
+    }
     if (fault != NULL) {
         return refuse(detail, SY_ERR_ADDR_HOST, "host", s, fault);
     }

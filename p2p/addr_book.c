@@ -138,9 +138,11 @@ size_t sy_book_group_count(const sy_addr_book *book, uint64_t group, bool tested
 void sy_book_count_group(sy_addr_book *book, const sy_book_entry *entry, bool add) {
     const sy_count_key key = group_key(entry->group, entry->tested);
     if (add) {
+        book->tested_groups += entry->tested && sy_count_map_get(&book->group_counts, &key) == 0;
         sy_count_map_add(&book->group_counts, &key);
     } else {
         sy_count_map_remove(&book->group_counts, &key);
+        book->tested_groups -= entry->tested && sy_count_map_get(&book->group_counts, &key) == 0;
     }
 }
 
@@ -195,16 +197,17 @@ void sy_book_entry_del(sy_addr_book *book, sy_book_entry *entry) {
 /* ---- What is refused ---------------------------------------------------------------------------
  */
 
-bool sy_book_is_own(const sy_addr_book *book, const sy_net_addr *addr) {
-    if (sy_node_id_equal(&addr->id, &book->own_id)) {
-        return true;
-    }
+static bool is_own_endpoint(const sy_addr_book *book, const sy_endpoint *endpoint) {
     for (size_t i = 0; i < book->own_count; i++) {
-        if (sy_endpoint_equal(&book->own[i], &addr->endpoint)) {
+        if (sy_endpoint_equal(&book->own[i], endpoint)) {
             return true;
         }
     }
     return false;
+}
+
+bool sy_book_is_own(const sy_addr_book *book, const sy_net_addr *addr) {
+    return sy_node_id_equal(&addr->id, &book->own_id) || is_own_endpoint(book, &addr->endpoint);
 }
 
 bool sy_book_is_private(const sy_addr_book *book, const sy_node_id *id) {
@@ -217,6 +220,9 @@ bool sy_book_is_private(const sy_addr_book *book, const sy_node_id *id) {
 }
 
 void sy_addr_book_add_own(sy_addr_book *book, const sy_endpoint *endpoint) {
+    if (is_own_endpoint(book, endpoint)) {
+        return;
+    }
     book->own[book->own_next] = *endpoint;
     book->own_next = (book->own_next + 1) % BOOK_OWN_MAX;
     book->own_count += book->own_count < BOOK_OWN_MAX;
@@ -226,6 +232,26 @@ void sy_addr_book_add_own(sy_addr_book *book, const sy_endpoint *endpoint) {
             sy_book_entry_del(book, entry);
         }
     }
+}
+
+sy_err sy_addr_book_set_private(sy_addr_book *book, const sy_node_id *ids, size_t count) {
+    sy_node_id *copy = sy_mem_zalloc_array(&book->mem, count + 1, sizeof *copy);
+    if (copy == NULL) {
+        return SY_ERR_NOMEM;
+    }
+    if (count > 0) {
+        memcpy(copy, ids, count * sizeof *copy);
+    }
+    sy_mem_release(&book->mem, book->private_ids);
+    book->private_ids = copy;
+    book->private_count = count;
+    for (size_t i = 0; i < count; i++) {
+        sy_book_entry *entry = sy_book_find(book, &ids[i]);
+        if (entry != NULL) {
+            sy_book_entry_del(book, entry);
+        }
+    }
+    return SY_OK;
 }
 
 void sy_book_ban(sy_addr_book *book, const sy_node_id *id, int64_t until) {

@@ -44,6 +44,7 @@ typedef struct sy_addr_book sy_addr_book;
 #define SY_BOOK_GROUP_MAX      256  /* untested addresses of one group */
 #define SY_BOOK_BANS_MAX       1024 /* the oldest is forgotten first */
 #define SY_BOOK_NEED_MORE      1000 /* below this it asks for addresses */
+#define SY_BOOK_PROVEN_GROUPS  64   /* groups of tested addresses that make untested ones wait */
 #define SY_BOOK_TESTS_MAX      16   /* old addresses under test for their place */
 #define SY_BOOK_ATTEMPTS_MAX   16   /* failures in a row before an address is forgotten */
 #define SY_BOOK_TEXT_MAX       ((size_t)64 << 20)
@@ -72,6 +73,11 @@ SY_API void sy_addr_book_del(sy_addr_book *book); /* NULL is allowed */
 
 /* Borrows the book. */
 SY_API sy_addr_source sy_addr_book_source(sy_addr_book *book);
+
+/* New private IDs (reload), copied; what the book holds of them is dropped.
+ *   SY_ERR_NOMEM: nothing has changed */
+SY_API sy_err sy_addr_book_set_private(sy_addr_book *book, const sy_node_id *ids,
+                                       size_t count) SY_MUST_USE;
 
 /* An address of ours, never to be dialed or handed out; the oldest of more than 16 is forgotten.
  * Drops what the book holds at it. */

@@ -12,7 +12,8 @@
  * Invariants:
  *   - an entry in use sits in 1..4 new buckets, or in one old bucket; each of its places names a
  *     cell that names the entry, and no other cell does;
- *   - IDs are unique; group_counts counts untested and tested entries by group;
+ *   - IDs are unique; group_counts counts untested and tested entries by group, tested_groups the
+ *     groups of the latter;
  *   - untested + tested is the number of entries in use, at most SY_BOOK_SLOTS. */
 #ifndef SY_P2P_ADDR_BOOK_INTERNAL_H
 #define SY_P2P_ADDR_BOOK_INTERNAL_H
@@ -92,6 +93,7 @@ struct sy_addr_book {
     sy_book_cell *old_cells;
     size_t untested;
     size_t tested;
+    size_t tested_groups; /* groups that have a tested address */
     sy_count_map group_counts;
 
     sy_book_test tests[SY_BOOK_TESTS_MAX];

@@ -275,6 +275,10 @@ static void move_to_old(sy_addr_book *book, sy_book_entry *entry) {
 /* SPEC BOOK-15: a holder that was there last time keeps its place. */
 void sy_book_promote(sy_addr_book *book, sy_book_entry *entry, int64_t now) {
     SY_ASSERT(!entry->tested);
+    /* One goes up, perhaps one comes down: their groups may be new in the other kind. */
+    if (sy_count_map_reserve(&book->group_counts, 2) != SY_OK) {
+        return;
+    }
     const uint32_t bucket = sy_book_old_bucket(book, entry);
     if (find_free(book->old_cells, bucket) == BOOK_NONE) {
         sy_book_entry *holder = place_holder(book, bucket);

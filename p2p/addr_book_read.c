@@ -27,25 +27,45 @@ static sy_err damaged(sy_detail *detail, size_t at, const char *field, const cha
     return SY_ERR_CONFIG;
 }
 
+/* jansson does not tell a damaged text from a block that it did not get, and a good file must not
+ * be set aside because memory was short for a moment: it gets a second chance. */
+static json_t *load_twice(const char *text, size_t len, json_error_t *ret_error,
+                          bool *ret_no_memory) {
+    *ret_no_memory = false;
+    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, ret_error);
+    if (root == NULL) {
+        json_t *block = json_integer(1);
+        *ret_no_memory = block == NULL;
+        json_decref(block);
+        root = json_loadb(text, len, JSON_REJECT_DUPLICATES, ret_error);
+    }
+    return root;
+}
+
 /* jansson's own words quote the text, which is an operator's file and no secret. */
-static json_t *parse_text(const char *text, size_t len, sy_detail *detail) {
+static sy_err parse_text(const char *text, size_t len, json_t **ret_root, sy_detail *detail) {
     json_error_t error;
+    bool no_memory;
     if (len > SY_BOOK_TEXT_MAX) {
         sy_detail_set(detail, "the file has %zu bytes, more than %zu", len, SY_BOOK_TEXT_MAX);
-        return NULL;
+        return SY_ERR_CONFIG;
     }
-    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = load_twice(text, len, &error, &no_memory);
+    if (root == NULL && no_memory) {
+        return SY_ERR_NOMEM;
+    }
     if (root == NULL) {
         sy_detail_set(detail, "line %d, column %d: ", error.line, error.column);
         sy_detail_quote(detail, error.text, strlen(error.text));
-        return NULL;
+        return SY_ERR_CONFIG;
     }
     if (!json_is_object(root)) {
         sy_detail_set(detail, "the file is not an object");
         json_decref(root);
-        return NULL;
+        return SY_ERR_CONFIG;
     }
-    return root;
+    *ret_root = root;
+    return SY_OK;
 }
 
 static sy_err read_time(const json_t *object, const char *name, size_t at, int64_t *ret_unix_ns,
@@ -238,13 +258,11 @@ static sy_err take_entry(sy_addr_book *book, const raw_entry *raw, bool listed, 
     }
     const uint64_t group = sy_book_group(&addr.endpoint, book->strict);
     if (!raw->tested && sy_book_group_count(book, group, false) >= SY_BOOK_GROUP_MAX) {
-        stats->crowded++;
         return SY_OK;
     }
     sy_book_entry *entry = sy_book_entry_new(book, &addr, &source);
     if (entry == NULL) {
         if (book->untested + book->tested >= SY_BOOK_SLOTS) {
-            stats->crowded++;
             return SY_OK;
         }
         return SY_ERR_NOMEM;
@@ -254,7 +272,6 @@ static sy_err take_entry(sy_addr_book *book, const raw_entry *raw, bool listed, 
     entry->last_success = raw->last_success;
     if (!place(book, entry, raw, listed, newest)) {
         sy_book_entry_del(book, entry);
-        stats->crowded++;
     }
     return SY_OK;
 }
@@ -307,7 +324,9 @@ static sy_err read_book(sy_addr_book *book, const json_t *root, sy_addr_book_loa
             err = take_entry(book, &raw, listed, newest, stats);
         }
     }
+    /* Also those that a later one pushed out of their last bucket found no room. */
     stats->kept = book->untested + book->tested;
+    stats->crowded = stats->read - stats->kept - stats->invalid - stats->refused;
     return err;
 }
 
@@ -319,11 +338,12 @@ sy_err sy_addr_book_load(sy_addr_book *book, const char *text, size_t len,
     memcpy(old_key, book->key_text, sizeof old_key);
     sy_detail_clear(detail);
 
-    json_t *root = parse_text(text, len, detail);
-    if (root == NULL) {
-        return SY_ERR_CONFIG;
+    json_t *root;
+    sy_err err = parse_text(text, len, &root, detail);
+    if (err != SY_OK) {
+        return err;
     }
-    const sy_err err = read_book(book, root, &stats, detail);
+    err = read_book(book, root, &stats, detail);
     json_decref(root);
     if (err != SY_OK) {
         sy_book_clear(book);
@@ -443,11 +463,12 @@ static sy_err read_notes(sy_addr_book *book, const json_t *root, sy_detail *deta
 sy_err sy_addr_book_load_notes(sy_addr_book *book, const char *text, size_t len,
                                sy_detail *detail) {
     sy_detail_clear(detail);
-    json_t *root = parse_text(text, len, detail);
-    if (root == NULL) {
-        return SY_ERR_CONFIG;
+    json_t *root;
+    sy_err err = parse_text(text, len, &root, detail);
+    if (err != SY_OK) {
+        return err;
     }
-    const sy_err err = read_notes(book, root, detail);
+    err = read_notes(book, root, detail);
     json_decref(root);
     return err;
 }

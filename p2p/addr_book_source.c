@@ -175,8 +175,12 @@ static uint64_t root_of(uint64_t n) {
     return root;
 }
 
-/* SPEC BOOK-17 */
+/* SPEC BOOK-17 BOOK-34 BOOK-35: what is untested costs nothing to invent, so that it waits for its
+ * test once there is enough that passed. */
 static bool tested_first(sy_addr_book *book, unsigned new_bias) {
+    if (book->tested_groups >= SY_BOOK_PROVEN_GROUPS) {
+        return true;
+    }
     const uint64_t bias = new_bias > 100 ? 100 : new_bias;
     const uint64_t tested = root_of((uint64_t)book->tested << 16) * (100 - bias);
     const uint64_t untested = root_of((uint64_t)book->untested << 16) * bias;

@@ -123,7 +123,7 @@ typedef struct sy_addr_source {
 } sy_addr_source;
 
 #define SY_ADDR_SAMPLE_MAX  250 /* addresses in one answer, both projects */
-#define SY_ADDR_ANCHORS_MAX 4   /* peers dialed first after a restart */
+#define SY_ADDR_ANCHORS_MAX 8   /* peers dialed first after a restart */
 
 /* "ADDED", "KNOWN" ...; static. */
 SY_API const char *sy_addr_verdict_name(sy_addr_verdict verdict);

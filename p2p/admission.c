@@ -6,6 +6,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 /* What is counted by key. */
 enum {
     KEY_IP,
@@ -133,11 +135,12 @@ static sy_err refuse(sy_detail *detail, sy_err err, const char *limit, size_t va
 static sy_err check_sources(const sy_admission *admission, const sy_node_id *id,
                             const sy_endpoint *remote, sy_detail *detail) {
     const sy_admission_limits *limits = &admission->limits;
-    if (limits->max_per_ip != 0 && others_with_ip(admission, id, remote) >= limits->max_per_ip) {
+    if (limits->max_per_ip != 0 &&
+        others_with_ip(admission, id, remote) >= limits->max_per_ip + SY_MUTANT(ADMIT_IP)) {
         return refuse(detail, SY_ERR_ADMIT_IP, "max_per_ip", limits->max_per_ip);
     }
-    if (limits->max_per_prefix != 0 &&
-        others_with_prefix(admission, id, remote) >= limits->max_per_prefix) {
+    if (limits->max_per_prefix != 0 && others_with_prefix(admission, id, remote) >=
+                                           limits->max_per_prefix + SY_MUTANT(ADMIT_PREFIX)) {
         return refuse(detail, SY_ERR_ADMIT_PREFIX, "max_per_prefix", limits->max_per_prefix);
     }
     return SY_OK;
@@ -147,7 +150,8 @@ static sy_err check_sources(const sy_admission *admission, const sy_node_id *id,
 static sy_err check_class(const sy_admission *admission, sy_peer_class peer_class,
                           sy_detail *detail) {
     const size_t used = admission->used[peer_class];
-    if (peer_class == SY_PEER_INBOUND && used >= admission->limits.max_inbound) {
+    if (peer_class == SY_PEER_INBOUND &&
+        used >= admission->limits.max_inbound + SY_MUTANT(ADMIT_CLASS)) {
         return refuse(detail, SY_ERR_ADMIT_FULL, "max_num_inbound_peers",
                       admission->limits.max_inbound);
     }
@@ -163,7 +167,7 @@ sy_err sy_admission_may_admit(const sy_admission *admission, const sy_admission_
     const size_t used = total_used(admission);
     const size_t limit = total_limit(&admission->limits);
 
-    if (used >= limit) { /* SPEC SW-18 */
+    if (used >= limit && !SY_MUTANT(ADMIT_TOTAL)) { /* SPEC SW-18 */
         return refuse(detail, SY_ERR_ADMIT_TOTAL, "total_connections", limit);
     }
     if (is_favoured(request->peer_class)) { /* SPEC SW-17 */
@@ -174,7 +178,7 @@ sy_err sy_admission_may_admit(const sy_admission *admission, const sy_admission_
         return err;
     }
     const size_t kept_free = reserved_unfilled(admission);
-    if (limit - used <= kept_free) { /* SPEC SW-19 */
+    if (limit - used <= kept_free && !SY_MUTANT(ADMIT_TOTAL)) { /* SPEC SW-19 */
         (void)refuse(detail, SY_ERR_ADMIT_FULL, "total_connections", limit);
         sy_detail_add(detail, ", the last %zu kept for persistent and unconditional peers",
                       kept_free);

@@ -6,6 +6,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 void sy_backoff_init(sy_backoff *backoff, sy_duration first, sy_duration cap) {
     SY_REQUIRE(backoff != NULL);
     SY_REQUIRE(first > 0);
@@ -30,7 +32,7 @@ sy_duration sy_backoff_fail(sy_backoff *backoff, sy_prng *prng) {
         backoff->failures++;
     }
     backoff->up_at = SY_NEVER;
-    const sy_duration d = ceiling(backoff);
+    const sy_duration d = SY_MUTANT(REDIAL_CAP) ? 3 * SY_SEC : ceiling(backoff);
     const sy_duration least = d - d / 2;
     const sy_duration delay = least + sy_prng_below(prng, d - least + 1);
     SY_ASSERT(delay >= least && delay <= d);

@@ -10,6 +10,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 static void set_waiting(sy_dial_table *table, sy_dial_target *t, sy_duration delay, sy_time now) {
     t->state = SY_TARGET_WAITING;
     sy_timers_set(&table->timers, &t->timer, sy_time_after(now, delay));
@@ -25,7 +27,8 @@ static void end_round(sy_dial_table *table, sy_dial_target *t, sy_time now) {
         t->restart = false;
         sy_dial_make_due(table, t, now);
     } else if (t->kind == SY_TARGET_PERSISTENT) {
-        set_waiting(table, t, sy_backoff_fail(&t->backoff, &table->prng), now);
+        const sy_duration delay = sy_backoff_fail(&t->backoff, &table->prng);
+        set_waiting(table, t, SY_MUTANT(REDIAL_NEVER) ? 1000 * SY_SEC : delay, now);
     } else {
         sy_dial_drop(table, t);
     }
@@ -263,7 +266,7 @@ static void mark_closed(sy_dial_table *table, sy_dial_target *t, sy_time now) {
         return; /* a dial of its own is under way */
     }
     if (t->kind == SY_TARGET_PERSISTENT) {
-        set_waiting(table, t, delay, now);
+        set_waiting(table, t, SY_MUTANT(REDIAL_FAST) ? 1 : delay, now);
     } else {
         sy_dial_drop(table, t);
     }

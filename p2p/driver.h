@@ -124,6 +124,12 @@ typedef struct sy_driver_ops {
     /* Have the loop call sy_switch_on_posted soon; several posts may become one call.  Any thread,
      * from worker_start to worker_stop; also with a worker's lock held. */
     void (*post)(void *driver, sy_switch *sw);
+
+    /* As stream_connect, to a local (Unix) socket; the endpoints of sy_switch_on_connected are then
+     * all zero.  NULL: this driver has none, and only an application's address needs it.
+     *   SY_ERR_CONNECT (nobody listens there), SY_ERR_SYSTEM, SY_ERR_NOMEM */
+    sy_err (*stream_connect_local)(void *driver, sy_stream_ref ref, const char *path,
+                                   void **ret_stream);
 } sy_driver_ops;
 
 /* ---- Reports of the driver to the switch -------------------------------------------------------

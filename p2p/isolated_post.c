@@ -240,6 +240,27 @@ size_t sy_switch_post_broadcast(sy_switch *sw, sy_channel channel, const void *d
     return queued;
 }
 
+size_t sy_switch_post_broadcast_to(sy_switch *sw, sy_channel channel, const void *data, size_t len,
+                                   const sy_peer_ref *refs, size_t ref_count, size_t *ret_full) {
+    const sy_isolated *iso = owner_of(sw, channel);
+    size_t queued = 0;
+    size_t full = 0;
+    sy_msg *msg;
+
+    if (iso != NULL && ref_count > 0 && sy_msg_new(&sw->mem, NULL, data, len, &msg) == SY_OK) {
+        for (size_t i = 0; i < ref_count; i++) {
+            const sy_send_result result = sy_switch_post_msg(sw, refs[i], channel, msg);
+            queued += result == SY_SEND_QUEUED;
+            full += result == SY_SEND_FULL;
+        }
+        sy_msg_unref(msg);
+    }
+    if (ret_full != NULL) {
+        *ret_full = full;
+    }
+    return queued;
+}
+
 sy_err sy_switch_post_stop(sy_switch *sw, sy_peer_ref ref, sy_err code, const char *text) {
     SY_REQUIRE(code != SY_OK);
     for (size_t i = 0; i < sw->reactor_count; i++) {

@@ -15,9 +15,11 @@
 
 /* Which state may follow which.  DEAD may follow every one. */
 static const unsigned successors[SY_LINK_STATE_COUNT] = {
-    [SY_LINK_CONNECTING] = BIT(SY_LINK_HANDSHAKE),
-    [SY_LINK_RECOGNIZE] = BIT(SY_LINK_HANDSHAKE),
-    [SY_LINK_HANDSHAKE] = BIT(SY_LINK_NODE_INFO),
+    [SY_LINK_CONNECTING] = BIT(SY_LINK_ASK_ADDR) | BIT(SY_LINK_HANDSHAKE),
+    [SY_LINK_ASK_ADDR] = BIT(SY_LINK_RECOGNIZE) | BIT(SY_LINK_HANDSHAKE),
+    [SY_LINK_RECOGNIZE] = BIT(SY_LINK_ASK_ADDR) | BIT(SY_LINK_HANDSHAKE),
+    [SY_LINK_HANDSHAKE] = BIT(SY_LINK_ASK_ID) | BIT(SY_LINK_NODE_INFO),
+    [SY_LINK_ASK_ID] = BIT(SY_LINK_NODE_INFO),
     [SY_LINK_NODE_INFO] =
         BIT(SY_LINK_LISTEN_NAME) | BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
     [SY_LINK_LISTEN_NAME] = BIT(SY_LINK_PARKED) | BIT(SY_LINK_UP) | BIT(SY_LINK_FLUSHING),
@@ -35,9 +37,11 @@ void sy_link_set_state(sy_peer *link, sy_link_state next) {
 sy_stage sy_link_stage(const sy_peer *link) {
     switch (link->state) {
     case SY_LINK_CONNECTING:
+    case SY_LINK_ASK_ADDR:
     case SY_LINK_RECOGNIZE:
         return SY_STAGE_CONNECT;
     case SY_LINK_HANDSHAKE:
+    case SY_LINK_ASK_ID:
         if (link->identified) {
             return SY_STAGE_IDENTITY;
         }
@@ -99,6 +103,14 @@ static bool grow_slots(sy_switch *sw) {
     return true;
 }
 
+bool sy_slot_take(sy_switch *sw, uint32_t *ret_slot) {
+    if (sw->free_count == 0 && !grow_slots(sw)) {
+        return false;
+    }
+    *ret_slot = sw->free_slots[--sw->free_count];
+    return true;
+}
+
 sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote) {
     if (sw->free_count == 0 && !grow_slots(sw)) {
         return NULL;
@@ -124,6 +136,7 @@ sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote) {
     sy_buf_init(&link->unsent, &sw->mem, &link->budget, SY_SCRATCH_WIRE_OUT_CAP);
     sy_timer_init(&link->deadline, SY_TIMER_DEADLINE);
     sy_timer_init(&link->clock, SY_TIMER_CLOCK);
+    sy_timer_init(&link->verdict, SY_TIMER_VERDICT);
     sw->slots[link->slot] = link;
     sw->link_count++;
     return link;
@@ -245,7 +258,8 @@ void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail) {
     const sy_event event = sy_link_event(link, SY_EVENT_ENDED);
     sy_switch_observe(sw, &event);
 
-    if (link->stream != NULL && should_flush(link, code)) {
+    const bool last_word = SY_MUTANT(LAST_WORD) && link->state == SY_LINK_UP; /* against ER-04 */
+    if (link->stream != NULL && (should_flush(link, code) || last_word)) {
         sy_link_set_state(link, SY_LINK_FLUSHING);
         sy_timers_set(&sw->timers, &link->deadline,
                       sy_time_after(sw->now, sw->settings.linger_timeout));
@@ -264,7 +278,7 @@ static void give_up_stream(sy_peer *link) {
     link->sw->ops.stream_close(link->sw->driver, stream, false);
 }
 
-static void leave_pending(sy_peer *link) {
+void sy_link_leave_pending(sy_peer *link) {
     if (link->in_pending) {
         sy_pending_remove(&link->sw->pending, &link->pending);
         link->in_pending = false;
@@ -277,7 +291,7 @@ void sy_link_reap(sy_peer *link) {
 
     sy_roster_remove(link);
     sy_dialing_on_link_ended(link);
-    leave_pending(link);
+    sy_link_leave_pending(link);
     sy_admission_release(&sw->admission, &link->ticket);
     give_up_stream(link);
     if (link->resolve.generation != 0) {
@@ -285,6 +299,7 @@ void sy_link_reap(sy_peer *link) {
     }
     sy_timers_clear(&sw->timers, &link->deadline);
     sy_timers_clear(&sw->timers, &link->clock);
+    sy_link_drop_question(link);
     sy_link_drop_held(link);
     sy_session_del(link->session);
     sy_buf_fini(&link->backlog);
@@ -344,21 +359,6 @@ sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile) {
     return SY_OK;
 }
 
-static sy_err admit(sy_peer *link, sy_detail *detail) {
-    sy_switch *sw = link->sw;
-    const sy_err err = sy_link_check_gate(link, detail); /* SPEC FL-05 */
-    if (err != SY_OK) {
-        return err;
-    }
-    link->peer_class = sy_link_class(link);
-    const sy_admission_request request = {
-        .peer_class = link->peer_class,
-        .id = link->id,
-        .remote = link->remote,
-    };
-    return sy_admission_admit(&sw->admission, &request, &link->ticket, detail);
-}
-
 static void on_identity(sy_peer *link, const sy_session_event *event) {
     sy_switch *sw = link->sw;
     sy_detail detail;
@@ -372,7 +372,7 @@ static void on_identity(sy_peer *link, const sy_session_event *event) {
     const sy_event seen = sy_link_event(link, SY_EVENT_IDENTITY);
     sy_switch_observe(sw, &seen);
 
-    if (had_id && !sy_node_id_equal(&dialed, &event->id)) {
+    if (had_id && !sy_node_id_equal(&dialed, &event->id) && !SY_MUTANT(DIALED_ID)) {
         char want[SY_NODE_ID_TEXT_CAP];
         char got[SY_NODE_ID_TEXT_CAP];
         sy_node_id_format(&dialed, want);
@@ -385,15 +385,12 @@ static void on_identity(sy_peer *link, const sy_session_event *event) {
         sy_link_end(link, SY_ERR_SELF, NULL);
         return;
     }
-    const sy_err err = admit(link, &detail);
+    const sy_err err = sy_link_check_gate(link, &detail); /* SPEC FL-05 */
     if (err != SY_OK) {
         sy_link_end(link, err, &detail);
         return;
     }
-    leave_pending(link);
-    link->budget.limit = sw->settings.peer_memory_max;
-    sy_link_set_state(link, SY_LINK_NODE_INFO);
-    sy_link_mark_dirty(link);
+    sy_link_ask(link, SY_ASK_ID); /* SPEC FL-15: goes on in sy_link_admit, at once or later */
 }
 
 /* ---- NodeInfo ----------------------------------------------------------------------------------
@@ -412,9 +409,12 @@ static sy_err check_info(sy_peer *link, sy_addr *ret_listen, sy_detail *detail) 
     }
     sy_err listen_err = sy_addr_parse(info->listen_addr.data, info->listen_addr.len, SY_ADDR_LISTEN,
                                       ret_listen, &listen_detail);
+    if (SY_MUTANT(NI_PORT_0) && listen_err == SY_OK && ret_listen->port == 0) {
+        listen_err = SY_ERR_NI_LISTEN_ADDR;
+    }
     /* SPEC NI-34 NI-35 */
-    if (listen_err == SY_OK && codec == SY_NODE_INFO_PROTO && ret_listen->host[0] == '\0' &&
-        !SY_MUTANT(NI_LISTEN_HOST)) {
+    if (listen_err == SY_OK && (codec == SY_NODE_INFO_PROTO || SY_MUTANT(NI_HOST)) &&
+        ret_listen->host[0] == '\0' && !SY_MUTANT(NI_LISTEN_HOST)) {
         sy_detail_set(&listen_detail, "no host in ");
         sy_detail_quote(&listen_detail, info->listen_addr.data, info->listen_addr.len);
         listen_err = SY_ERR_NI_LISTEN_ADDR;
@@ -467,7 +467,7 @@ void sy_link_on_listen_resolved(sy_peer *link, sy_err err, const sy_detail *deta
     if (link->state != SY_LINK_LISTEN_NAME) {
         return;
     }
-    if (err != SY_OK) {
+    if (err != SY_OK && !SY_MUTANT(NI_RESOLVE)) {
         sy_link_end(link, SY_ERR_NI_LISTEN_RESOLVE, detail);
         return;
     }
@@ -485,7 +485,8 @@ static void on_info(sy_peer *link, const sy_session_event *event) {
     sy_switch_observe(sw, &seen);
 
     const sy_err err = check_info(link, &listen, &detail);
-    if (err != SY_OK) {
+    if (err != SY_OK &&
+        !(SY_MUTANT(DUPLICATE_FIRST) && sy_rivals_has_other(link))) { /* SPEC SW-09 */
         sy_link_end(link, err, &detail);
         return;
     }
@@ -533,10 +534,21 @@ void sy_link_on_deadline(sy_peer *link) {
                       (unsigned long long)(link->sw->settings.dial_timeout / SY_MSEC));
         sy_link_end(link, SY_ERR_CONNECT_TIMEOUT, &detail);
         return;
+    case SY_LINK_ASK_ADDR:
+    case SY_LINK_ASK_ID: /* SPEC FL-16: not the remote's fault */
+        sy_detail_set(&detail, "%s has not answered within handshake_timeout",
+                      link->sw->judge_ops->name);
+        sy_link_end(link, SY_ERR_NO_VERDICT, &detail);
+        return;
     case SY_LINK_RECOGNIZE:
     case SY_LINK_HANDSHAKE:
     case SY_LINK_NODE_INFO:
     case SY_LINK_LISTEN_NAME:
+        if (SY_MUTANT(DEADLINE_NONE) || (SY_MUTANT(DEADLINE_DIALER) && link->outbound) ||
+            (SY_MUTANT(DEADLINE_INFO) && link->state == SY_LINK_NODE_INFO) ||
+            (SY_MUTANT(DEADLINE_FIRST) && link->state == SY_LINK_RECOGNIZE)) {
+            return;
+        }
         sy_detail_set(&detail, "not finished after %llu ms",
                       (unsigned long long)(link->sw->settings.handshake_timeout / SY_MSEC));
         sy_link_end(link, SY_ERR_HANDSHAKE_TIMEOUT, &detail);

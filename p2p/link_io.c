@@ -179,6 +179,17 @@ static void recognize(sy_peer *link, const uint8_t *data, size_t len) {
 }
 
 void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len) {
+    if (SY_MUTANT(MEMORY) && link->state == SY_LINK_HANDSHAKE) {
+        void *wasted = sy_mem_zalloc(&link->sw->mem, 10000);
+        if (wasted != NULL) {
+            memset(wasted, 1, 10000); /* nobody gives it back */
+        }
+    }
+    if ((SY_MUTANT(DEADLINE_BYTES) && link->state < SY_LINK_UP) ||
+        (SY_MUTANT(DEADLINE_STEP) && link->state == SY_LINK_HANDSHAKE)) {
+        sy_timers_set(&link->sw->timers, &link->deadline,
+                      sy_time_after(link->sw->now, link->sw->settings.handshake_timeout));
+    }
     if (link->state == SY_LINK_RECOGNIZE) {
         recognize(link, data, len);
         return;
@@ -198,6 +209,29 @@ void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len) {
         /* Not at the end of the turn: the remote works on the answer while we go on with other
          * handshakes, each of which costs more than a write. */
         sy_link_flush(link);
+    }
+}
+
+void sy_link_begin_late(sy_peer *link) {
+    if (link->outbound) {
+        const sy_err err = sy_link_begin_session(link, link->profile);
+        if (err != SY_OK) {
+            sy_link_end(link, err, NULL);
+        }
+    } else {
+        sy_link_begin_inbound(link);
+    }
+    sy_buf backlog = link->backlog;
+    sy_buf_init(&link->backlog, backlog.mem, backlog.budget, backlog.max);
+    if (backlog.len > 0) {
+        sy_link_feed(link, backlog.data, backlog.len);
+    }
+    sy_buf_fini(&backlog);
+    if (link->backlog.len == 0 && (link->state == SY_LINK_RECOGNIZE || takes_input(link))) {
+        set_reading(link, true);
+        if (link->read_ended) {
+            sy_link_on_all_read(link);
+        }
     }
 }
 
@@ -251,6 +285,9 @@ void sy_link_unpause(sy_peer *link, size_t count) {
 
 void sy_link_on_all_read(sy_peer *link) {
     sy_detail detail;
+    if (SY_MUTANT(HALF_CLOSE)) {
+        return;
+    }
     if (link->session != NULL && !sy_session_at_boundary(link->session)) {
         sy_detail_set(&detail, "during %s, after %llu bytes, inside a frame or message",
                       sy_stage_name(sy_link_stage(link)), (unsigned long long)link->bytes_received);
@@ -267,6 +304,9 @@ void sy_link_hold_message(sy_peer *link, const sy_mux_message *message) {
     sy_switch *sw = link->sw;
     sy_held_message *held = NULL;
     sy_msg *msg = NULL;
+    if (SY_MUTANT(RIVAL_MESSAGE)) {
+        return;
+    }
 
     sy_err err = sy_budget_reserve(&link->budget, sizeof *held);
     if (err == SY_OK) {
@@ -393,8 +433,9 @@ static void finish_flushing(sy_peer *link) {
 }
 
 void sy_link_flush(sy_peer *link) {
-    if (link->session == NULL || link->stream == NULL || link->state == SY_LINK_DEAD) {
-        return;
+    if (link->session == NULL || link->stream == NULL || link->state == SY_LINK_DEAD ||
+        link->state == SY_LINK_ASK_ID) {
+        return; /* ASK_ID: who may not be wanted is not told our NodeInfo */
     }
     bool more = !link->write_blocked && !link->shut;
     for (size_t i = 0; more && i < SY_FLUSH_BATCHES; i++) {

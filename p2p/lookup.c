@@ -3,7 +3,7 @@
  * (cached and rationed, because a remote chooses the name).  Each has a deadline of its own.
  *
  * SPEC SW-25 SW-26 SW-38 SW-58 NI-41 */
-#include "p2p/switch_internal.h"
+#include "p2p/app.h"
 
 #include <string.h>
 
@@ -73,6 +73,27 @@ sy_err sy_lookup_for_dial(sy_switch *sw, const char *host, sy_dial_ref dial) {
     return SY_OK;
 }
 
+sy_err sy_lookup_for_app(sy_switch *sw, const char *host, sy_resolve_ref *ret_ref) {
+    sy_lookup *lookup = take_slot(sw, host);
+    if (lookup == NULL) {
+        return SY_ERR_LIMIT;
+    }
+    lookup->for_app = true;
+    const sy_err err = start(sw, lookup);
+    if (err != SY_OK) {
+        release(sw, lookup);
+        return err;
+    }
+    set_deadline(sw, lookup);
+    *ret_ref = ref_of(sw, lookup);
+    return SY_OK;
+}
+
+/* Of a name that a remote chose. */
+static bool is_for_link(const sy_lookup *lookup) {
+    return !lookup->for_dial && !lookup->for_app;
+}
+
 static void answer_link(sy_peer *link, const char *host, size_t count, const char *why) {
     sy_detail detail;
     sy_detail_set(&detail, "listen address ");
@@ -131,7 +152,7 @@ void sy_lookup_on_retry(sy_switch *sw, sy_lookup *lookup) {
 static void cancel(sy_switch *sw, sy_lookup *lookup) {
     if (lookup->started) {
         sw->ops.resolve_cancel(sw->driver, ref_of(sw, lookup));
-        if (!lookup->for_dial) {
+        if (is_for_link(lookup)) {
             sy_resolve_cache_abandon(&sw->lookups->names, lookup->host);
         }
     }
@@ -143,7 +164,8 @@ static void cancel(sy_switch *sw, sy_lookup *lookup) {
 static void pass_on(sy_switch *sw, const char *host) {
     for (size_t i = 0; i < SY_LOOKUPS_MAX; i++) {
         sy_lookup *other = &sw->lookups->entry[i];
-        if (other->used && !other->for_dial && !other->started && strcmp(other->host, host) == 0) {
+        if (other->used && is_for_link(other) && !other->started &&
+            strcmp(other->host, host) == 0) {
             sy_timers_set(&sw->timers, &other->retry, sw->now);
             return;
         }
@@ -158,7 +180,7 @@ void sy_lookup_cancel(sy_switch *sw, sy_resolve_ref ref) {
     if (!lookup->used || lookup->generation != ref.generation) {
         return;
     }
-    const bool had_waiters = lookup->started && !lookup->for_dial;
+    const bool had_waiters = lookup->started && is_for_link(lookup);
     cancel(sw, lookup);
     if (had_waiters) {
         pass_on(sw, lookup->host);
@@ -180,6 +202,11 @@ void sy_lookup_on_deadline(sy_switch *sw, sy_lookup *lookup) {
         sy_dialing_on_resolved(sw, dial, NULL, 0);
         return;
     }
+    if (lookup->for_app) {
+        cancel(sw, lookup);
+        sy_app_on_resolved(sw, NULL, 0);
+        return;
+    }
     char host[SY_HOST_MAX + 1];
     memcpy(host, lookup->host, sizeof host);
     sy_peer *link = sy_link_of_ref(sw, lookup->link);
@@ -192,7 +219,7 @@ void sy_lookup_on_deadline(sy_switch *sw, sy_lookup *lookup) {
 static void answer_waiting_links(sy_switch *sw, const char *host, size_t count) {
     for (size_t i = 0; i < SY_LOOKUPS_MAX; i++) {
         sy_lookup *lookup = &sw->lookups->entry[i];
-        if (!lookup->used || lookup->for_dial || strcmp(lookup->host, host) != 0) {
+        if (!lookup->used || !is_for_link(lookup) || strcmp(lookup->host, host) != 0) {
             continue;
         }
         sy_peer *link = sy_link_of_ref(sw, lookup->link);
@@ -227,6 +254,11 @@ void sy_switch_on_resolved(sy_switch *sw, sy_resolve_ref ref, sy_err err,
         const sy_dial_ref dial = lookup->dial;
         release(sw, lookup);
         sy_dialing_on_resolved(sw, dial, endpoints, found);
+        return;
+    }
+    if (lookup->for_app) {
+        release(sw, lookup);
+        sy_app_on_resolved(sw, endpoints, found);
         return;
     }
     sy_resolve_cache_put(&sw->lookups->names, host, endpoints, found, now);

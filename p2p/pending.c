@@ -7,6 +7,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 sy_err sy_pending_init(sy_pending *pending, size_t max, const sy_mem *mem) {
     SY_REQUIRE(max >= 1 && max < UINT32_MAX);
     sy_pending_group *groups = sy_mem_zalloc_array(mem, max, sizeof *groups);
@@ -88,7 +90,7 @@ void sy_pending_remove(sy_pending *pending, sy_pending_entry *entry) {
 static sy_pending_entry *evict(sy_pending *pending) {
     sy_pending_group *group = fullest(pending);
     SY_ASSERT(group != NULL);
-    sy_pending_entry *victim = group->oldest;
+    sy_pending_entry *victim = SY_MUTANT(PENDING_NEWEST) ? group->newest : group->oldest;
     sy_pending_remove(pending, victim);
     return victim;
 }

@@ -6,6 +6,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 #define SIGNATURE_MAX 3
 
 /* Fixed first bytes. */
@@ -126,7 +128,7 @@ sy_err sy_profile_recognize(const sy_profile *const *allowed, size_t allowed_cou
             break;
         }
     }
-    if (more) {
+    if (more || (SY_MUTANT(PROFILE_UNKNOWN) && len < 1024)) {
         *ret_profile = NULL;
         return SY_OK;
     }

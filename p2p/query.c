@@ -4,6 +4,10 @@
 
 #include <switchyard/assert.h>
 
+const char *sy_switch_frame_cipher(const sy_switch *sw) {
+    return sy_scratch_cipher_name(sw->scratch);
+}
+
 const sy_node_id *sy_switch_id(const sy_switch *sw) {
     return &sw->id;
 }
@@ -98,6 +102,30 @@ size_t sy_switch_broadcast(sy_switch *sw, sy_channel channel, const void *data, 
             const sy_send_result result = sy_peer_send_msg(peer, channel, msg);
             queued += result == SY_SEND_QUEUED;
             full += result == SY_SEND_FULL;
+        }
+        sy_msg_unref(msg);
+    }
+    if (ret_full != NULL) {
+        *ret_full = full;
+    }
+    return queued;
+}
+
+/* SPEC SW-53 */
+size_t sy_switch_broadcast_to(sy_switch *sw, sy_channel channel, const void *data, size_t len,
+                              const sy_peer_ref *refs, size_t ref_count, size_t *ret_full) {
+    sy_msg *msg;
+    size_t queued = 0;
+    size_t full = 0;
+
+    if (ref_count > 0 && sy_msg_new(&sw->mem, &sw->memory, data, len, &msg) == SY_OK) {
+        for (size_t i = 0; i < ref_count; i++) {
+            sy_peer *peer = sy_switch_peer(sw, refs[i]);
+            if (peer != NULL) {
+                const sy_send_result result = sy_peer_send_msg(peer, channel, msg);
+                queued += result == SY_SEND_QUEUED;
+                full += result == SY_SEND_FULL;
+            }
         }
         sy_msg_unref(msg);
     }

@@ -7,9 +7,9 @@
  *   peer_init -> peer_added -> (receive | writable)* -> peer_removed -> peer_fini
  *
  * peer_init and peer_fini are strictly paired, peer_added and peer_removed likewise; when some
- * reactor's peer_init fails, the others that ran get peer_fini without peer_added.  An operation
- * may queue messages and stop peers (also the one it is called for); it never sees a call from
- * inside one of its own: stopping takes effect at the end of the turn.
+ * reactor's peer_init fails, or stops the peer, all that ran get peer_fini without peer_added.  An
+ * operation may queue messages and stop peers (also the one it is called for); it never sees a call
+ * from inside one of its own: stopping takes effect at the end of the turn.
  *
  * Any operation but `name` and `channels` may be NULL.
  *

@@ -60,6 +60,7 @@ static void name_fixed(const sy_settings *old, const sy_settings *new, sy_detail
     name_if(names, old->packet_payload_max != new->packet_payload_max,
             "max_packet_msg_payload_size");
     name_if(names, old->memory_max != new->memory_max, "memory_max");
+    name_if(names, !same_text(old->frame_cipher, new->frame_cipher), "frame_cipher");
 }
 
 /* ---- Who has to leave --------------------------------------------------------------------------
@@ -148,6 +149,17 @@ static void take_over(sy_settings *to, const sy_settings *from) {
     to->send_rate = from->send_rate;
     to->recv_rate = from->recv_rate;
     to->peer_memory_max = from->peer_memory_max;
+}
+
+/* SPEC SEED-07 */
+void sy_switch_set_versions(sy_switch *sw, uint64_t p2p_version, uint64_t block_version,
+                            uint64_t app_version) {
+    sw->settings.p2p_version = p2p_version;
+    sw->settings.block_version = block_version;
+    sw->settings.app_version = app_version;
+    sw->ours.p2p_version = p2p_version;
+    sw->ours.block_version = block_version;
+    sw->ours.app_version = app_version;
 }
 
 sy_err sy_switch_reconfigure(sy_switch *sw, const sy_settings *settings, sy_detail *ret_restart,

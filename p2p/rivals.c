@@ -60,7 +60,7 @@ static sy_peer *preferred(sy_peer *a, sy_peer *b) {
         return is_older(a, b) != SY_MUTANT(DUPLICATE_NEWER) ? a : b;
     }
     const bool we_are_lower = sy_node_id_cmp(&a->sw->id, &a->id) < 0;
-    return a->outbound == we_are_lower ? a : b;
+    return (a->outbound == we_are_lower) != SY_MUTANT(CROSSED) ? a : b;
 }
 
 static void park(sy_peer *link) {
@@ -68,7 +68,10 @@ static void park(sy_peer *link) {
     sy_mux_stats stats;
     sy_mux_get_stats(mux, &stats);
     link->packets_when_parked = stats.packets_received;
-    link->confirmed = false;
+    link->confirmed = SY_MUTANT(RIVAL_EARLIER) && stats.packets_received > 0;
+    if (SY_MUTANT(RIVAL_PING)) {
+        return;
+    }
     sy_mux_ping(mux, link->sw->now);
     sy_link_mark_dirty(link);
 }
@@ -78,6 +81,9 @@ void sy_rivals_meet(sy_peer *link, sy_peer *other) {
     sy_detail detail;
 
     if (other->rival != SY_SLOT_NONE) {
+        if (SY_MUTANT(RIVAL_THIRD)) {
+            return;
+        }
         sy_detail_set(&detail, "a third connection to this ID");
         sy_link_end(link, SY_ERR_DUPLICATE_ID, &detail);
         return;

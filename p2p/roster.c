@@ -71,10 +71,10 @@ static sy_err init_all(sy_peer *link) {
                 ? sy_isolated_open(slot->iso, link)
                 : slot->ops->peer_init(slot->reactor, link, sy_roster_state(link, slot), sw->now);
         sy_reactor_refresh(sw, slot);
-        if (failed != SY_OK) {
+        if (failed != SY_OK || link->has_reason) {
             /* The one that failed gets its peer_fini too: it may have kept half of its state. */
             fini_first(link, i + 1);
-            return failed;
+            return failed != SY_OK ? failed : link->reason.code;
         }
     }
     return SY_OK;
@@ -136,6 +136,9 @@ void sy_roster_add(sy_peer *link) {
     SY_ASSERT(!link->in_roster);
 
     const sy_err err = init_all(link);
+    if (link->has_reason) {
+        return; /* SPEC SW-59: a reactor has stopped it inside peer_init, and said why */
+    }
     if (err != SY_OK) {
         sy_link_end(link, err, NULL);
         return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings of a switch: defaults, checks, the deep copy; making and freeing the switch. */
+#include "p2p/app.h"
 #include "p2p/isolated.h"
 
 #include <string.h>
@@ -30,6 +31,7 @@ void sy_settings_default_sized(sy_settings *settings, size_t size) {
         .packet_payload_max = SY_PACKET_PAYLOAD_MAX,
         .memory_max = (size_t)4 << 30,
         .peer_memory_max = (size_t)64 << 20,
+        .frame_cipher = "auto",
     };
     memcpy(settings, &defaults, size);
 }
@@ -65,6 +67,10 @@ static sy_err check_texts(const sy_settings *s, sy_detail *detail) {
     }
     if (!is_good_text(s->rpc_address, true)) {
         return bad(detail, "rpc_address", "printable ASCII, at most 1024 bytes");
+    }
+    if (s->frame_cipher == NULL ||
+        (strcmp(s->frame_cipher, "auto") != 0 && strcmp(s->frame_cipher, "library") != 0)) {
+        return bad(detail, "frame_cipher", "neither auto nor library");
     }
     if (s->listen_addr != NULL) {
         sy_addr parsed;
@@ -175,6 +181,7 @@ static sy_err copy_settings(sy_switch *sw, const sy_settings *from) {
     for (size_t i = 0; i < s->profile_count; i++) {
         s->profiles[i] = sw->profiles[i]->name;
     }
+    s->frame_cipher = strcmp(s->frame_cipher, "library") == 0 ? "library" : "auto";
     s->mem = &sw->mem;
     s->node_key = &sw->key;
     return SY_OK;
@@ -249,6 +256,9 @@ static sy_err make_parts(sy_switch *sw) {
     sy_err err = sw->scratch != NULL ? SY_OK : sy_scratch_new(&sw->mem, &sw->scratch);
     if (err != SY_OK) {
         return err;
+    }
+    if (strcmp(sw->settings.frame_cipher, "library") == 0) {
+        sy_scratch_set_cipher(sw->scratch, SY_FRAME_CIPHER_LIBRARY);
     }
     err = sy_mux_batch_new(&sw->mem, &sw->memory, &sw->mux_batch);
     if (err != SY_OK) {
@@ -348,6 +358,7 @@ sy_err sy_switch_new(const sy_settings *settings, const sy_driver_ops *ops, void
 
 void sy_switch_free(sy_switch *sw) {
     SY_ASSERT(sw->link_count == 0);
+    sy_app_del(sw);
     for (size_t i = 0; i < sw->reactor_count; i++) {
         sy_isolated_del(sw->reactors[i].iso);
     }

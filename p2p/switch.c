@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The switch as a whole: reactors, start and stop, the driver's reports, turns and timers. */
+#include "p2p/app.h"
 #include "p2p/isolated.h"
 
 #include <stddef.h>
 #include <string.h>
 
 #include <switchyard/assert.h>
+
+#include "base/mutant.h"
 
 #define CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
@@ -266,6 +269,7 @@ sy_err sy_switch_start(sy_switch *sw, sy_time now) {
     }
     if (err == SY_OK) {
         sw->state = SY_SWITCH_RUNNING;
+        sy_app_start(sw);
     }
     return err;
 }
@@ -285,11 +289,7 @@ sy_err sy_switch_listen(sy_switch *sw, const sy_endpoint *local, sy_endpoint *re
         return err;
     }
     sw->listeners[sw->listener_count++] = listener;
-    /* SPEC NI-20 */
-    if (sw->settings.listen_addr == NULL && sw->listener_count == 1) {
-        const size_t len = sy_endpoint_format(&bound, sw->listen_text);
-        sw->ours.listen_addr = (sy_text){sw->listen_text, len};
-    }
+    sy_own_addr_on_listen(sw, &bound);
     if (ret_bound != NULL) {
         *ret_bound = bound;
     }
@@ -318,157 +318,13 @@ void sy_switch_stop(sy_switch *sw, sy_time now) {
             sy_link_end(sw->slots[i], SY_ERR_SHUTDOWN, NULL);
         }
     }
+    sy_app_stop(sw);
     sy_lookup_cancel_all(sw);
     sw->again = true;
 }
 
 bool sy_switch_is_stopped(const sy_switch *sw) {
     return sw->state == SY_SWITCH_STOPPED;
-}
-
-/* ---- Reports of the driver ---------------------------------------------------------------------
- */
-
-static void refuse_at_accept(sy_switch *sw, const sy_endpoint *remote, sy_err code,
-                             const sy_detail *detail) {
-    const sy_reason reason = sy_reason_make(SY_STAGE_CONNECT, code, detail);
-    (void)sy_history_add(&sw->history, NULL, &reason, false, sw->now);
-    sy_log_refusal(sw, "connection_refused", NULL, remote, false, "", &reason, 1);
-}
-
-/* SPEC SW-21 SW-22: the newcomer is taken, the oldest of the fullest prefix leaves. */
-static void enter_pending(sy_peer *link) {
-    sy_switch *sw = link->sw;
-    sy_pending_entry *victim = sy_pending_add(&sw->pending, &link->pending, &link->remote);
-    link->in_pending = true;
-    if (victim != NULL) {
-        sy_detail detail;
-        sy_peer *old = CONTAINER(victim, sy_peer, pending);
-        old->in_pending = false;
-        sy_detail_set(&detail, "%zu handshakes in progress", sw->settings.max_pending);
-        sy_link_end(old, SY_ERR_ADMIT_PENDING, &detail);
-    }
-}
-
-sy_err sy_switch_on_accepted(sy_switch *sw, void *stream, const sy_endpoint *local,
-                             const sy_endpoint *remote, sy_stream_ref *ret_ref, sy_time now) {
-    notice_time(sw, now);
-    sw->accepted_count++;
-    if (sw->state != SY_SWITCH_RUNNING) {
-        return SY_ERR_SHUTDOWN;
-    }
-    sy_detail detail;
-    const sy_err refused =
-        sy_gate_check(&sw->gate, NULL, remote, sy_switch_walltime(sw), &detail); /* SPEC FL-04 */
-    if (refused != SY_OK) {
-        refuse_at_accept(sw, remote, refused, &detail);
-        return refused;
-    }
-    sy_peer *link = sy_link_new(sw, false, remote);
-    if (link == NULL) {
-        refuse_at_accept(sw, remote, SY_ERR_NOMEM, NULL);
-        return SY_ERR_NOMEM;
-    }
-    link->local = *local;
-    link->stream = stream;
-    *ret_ref = (sy_stream_ref){link->slot, link->generation};
-    sy_timers_set(&sw->timers, &link->deadline, sy_time_after(now, sw->settings.handshake_timeout));
-    enter_pending(link);
-    const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);
-    sy_switch_observe(sw, &event);
-
-    sy_link_begin_inbound(link);
-    return SY_OK;
-}
-
-void sy_switch_on_connected(sy_switch *sw, sy_stream_ref ref, const sy_endpoint *local,
-                            sy_time now) {
-    notice_time(sw, now);
-    sy_peer *link = sy_link_of_ref(sw, ref);
-    if (link == NULL || link->state != SY_LINK_CONNECTING) {
-        return;
-    }
-    link->local = *local;
-    sy_detail detail;
-    const sy_err refused = sy_link_check_gate(link, &detail); /* SPEC FL-04 */
-    if (refused != SY_OK) {
-        sy_link_end(link, refused, &detail);
-        return;
-    }
-    sy_dial_table_on_connected(&sw->dials, link->dial, now);
-    sy_timers_set(&sw->timers, &link->deadline, sy_time_after(now, sw->settings.handshake_timeout));
-    const sy_event event = sy_link_event(link, SY_EVENT_CONNECTED);
-    sy_switch_observe(sw, &event);
-    const sy_err err = sy_link_begin_session(link, link->profile);
-    if (err != SY_OK) {
-        sy_link_end(link, err, NULL);
-    }
-}
-
-void sy_switch_on_connect_failed(sy_switch *sw, sy_stream_ref ref, sy_err err,
-                                 const sy_detail *detail, sy_time now) {
-    notice_time(sw, now);
-    sy_peer *link = ref.slot < sw->slot_count ? sw->slots[ref.slot] : NULL;
-    if (link != NULL && link->generation == ref.generation) {
-        link->stream = NULL; /* gone, also when the link was ended before the report came */
-        sy_link_end(link, err, detail);
-    }
-}
-
-bool sy_switch_on_readable(sy_switch *sw, sy_stream_ref ref, const uint8_t *data, size_t len,
-                           sy_time now) {
-    notice_time(sw, now);
-    sy_peer *link = sy_link_of_ref(sw, ref);
-    if (link == NULL) {
-        return false;
-    }
-    link->bytes_received += len;
-    sy_link_feed(link, data, len);
-    return link->state != SY_LINK_DEAD && link->reading;
-}
-
-void sy_switch_on_read_dry(sy_switch *sw, sy_stream_ref ref, sy_time now) {
-    notice_time(sw, now);
-    sy_peer *link = sy_link_of_ref(sw, ref);
-    sy_mux *mux = link == NULL || link->session == NULL ? NULL : sy_session_mux(link->session);
-    if (mux == NULL) {
-        return;
-    }
-    const sy_err err = sy_mux_on_read_dry(mux, now);
-    if (err != SY_OK) {
-        sy_link_end(link, err, NULL);
-        return;
-    }
-    sy_link_refresh_clock(link);
-}
-
-void sy_switch_on_read_end(sy_switch *sw, sy_stream_ref ref, sy_err err, sy_time now) {
-    notice_time(sw, now);
-    sy_peer *link = sy_link_of_ref(sw, ref);
-    if (link == NULL) {
-        return;
-    }
-    link->read_ended = true;
-    link->reading = false;
-    if (err != SY_ERR_REMOTE_CLOSED || link->state == SY_LINK_FLUSHING) {
-        sy_detail detail;
-        sy_detail_set(&detail, "during %s, after %llu bytes", sy_stage_name(sy_link_stage(link)),
-                      (unsigned long long)link->bytes_received);
-        sy_link_end(link, err, &detail);
-        return;
-    }
-    if (link->backlog.len == 0 && link->held_first == NULL) {
-        sy_link_on_all_read(link);
-    }
-}
-
-void sy_switch_on_writable(sy_switch *sw, sy_stream_ref ref, sy_time now) {
-    notice_time(sw, now);
-    sy_peer *link = sy_link_of_ref(sw, ref);
-    if (link != NULL) {
-        link->write_blocked = false;
-        sy_link_mark_dirty(link);
-    }
 }
 
 /* ---- Turns and timers --------------------------------------------------------------------------
@@ -514,6 +370,12 @@ static void fire(sy_switch *sw, sy_timer *timer) {
     case SY_TIMER_LOOKUP_RETRY:
         sy_lookup_on_retry(sw, CONTAINER(timer, sy_lookup, retry));
         return;
+    case SY_TIMER_VERDICT:
+        sy_link_on_verdict_time(CONTAINER(timer, sy_peer, verdict));
+        return;
+    case SY_TIMER_APP:
+        sy_app_on_timer(sw);
+        return;
     }
     SY_UNREACHABLE();
 }
@@ -522,7 +384,7 @@ void sy_switch_on_expiry(sy_switch *sw, sy_time now) {
     notice_time(sw, now);
     /* A timer that is set again for an instant that has passed waits for the next turn, so that no
      * reactor can hold the loop here. */
-    size_t budget = (sw->link_count + SY_LOOKUPS_MAX) * 2 + sw->reactor_count;
+    size_t budget = sw->link_count * 3 + SY_LOOKUPS_MAX * 2 + sw->reactor_count + 1;
     sy_timer *timer;
     while (budget-- > 0 && (timer = sy_timers_pop_due(&sw->timers, now)) != NULL) {
         fire(sw, timer);
@@ -569,11 +431,15 @@ static void reap_all(sy_switch *sw) {
 void sy_switch_turn_end(sy_switch *sw, sy_time now) {
     notice_time(sw, now);
     sw->again = false;
+    sy_app_turn_end(sw);
     flush_all(sw);
     reap_all(sw);
     if (sw->state == SY_SWITCH_STOPPING && sw->link_count == 0 && workers_are_over(sw)) {
         stop_reactors(sw);
         sw->state = SY_SWITCH_STOPPED;
+        if (sw->settings.stopped != NULL) { /* SPEC SW-55 */
+            sw->settings.stopped(sw->settings.stopped_user, now);
+        }
     }
 }
 

@@ -14,7 +14,7 @@
  *     err = sy_switch_listen(sw, &endpoint, &bound, &detail);
  *     err = sy_switch_dial(sw, &addr, SY_DIAL_PERSISTENT, now);
  *     ... the loop runs; later ...
- *     sy_switch_stop(sw, now);  until sy_switch_is_stopped(sw), then
+ *     sy_switch_stop(sw, now);  until sy_switch_is_stopped(sw) (or settings.stopped), then
  *     sy_switch_del(sw);
  *
  * Loop thread only, but for the functions of the section "Other threads" at the end.
@@ -86,7 +86,7 @@ typedef struct sy_settings {
 
     const sy_mem *mem; /* NULL: the C library's; borrows until del */
     sy_log log;
-    sy_observer observer; /* may be NULL; may not call back into the switch */
+    sy_observer observer; /* may be NULL; may ask the switch, not change it */
     void *observer_user;
 
     const sy_node_key *node_key; /* required; copied into the switch and wiped with it */
@@ -96,7 +96,7 @@ typedef struct sy_settings {
     const char *moniker;           /* default "anonymous" */
     const char *version;           /* default "0.22.8"; the protocol version spoken, not
                                     * Switchyard's own */
-    const char *listen_addr;       /* advertised host:port; NULL: the first listener's address */
+    const char *listen_addr;       /* advertised host:port; NULL: see sy_switch_listen_addr */
     uint64_t p2p_version;          /* default 8 */
     uint64_t block_version;        /* default 11 */
     uint64_t app_version;          /* default 0 */
@@ -138,6 +138,16 @@ typedef struct sy_settings {
     /* Memory. */
     size_t memory_max;      /* whole switch; default 4 GiB */
     size_t peer_memory_max; /* one peer's buffers; default 64 MiB */
+
+    /* Who seals and opens frames: "auto" (default; several frames at once where the processor has
+     * AVX-512, else the library ciphers) or "library" (OpenSSL and libsodium).  The bytes on the
+     * wire are the same. */
+    const char *frame_cipher;
+
+    /* Called once when what sy_switch_stop began is over, as the last thing of a turn; may be NULL.
+     * May end the loop; may not call into the switch. */
+    void (*stopped)(void *user, sy_time now);
+    void *stopped_user;
 
     sy_scratch *scratch; /* NULL: its own (default); borrows until del */
 } sy_settings;
@@ -207,8 +217,8 @@ SY_API sy_err sy_switch_listen(sy_switch *sw, const sy_endpoint *local, sy_endpo
  * once, or nothing has changed.  Peers over a new limit leave at the end of the turn, lower classes
  * first, the youngest of a class first (SY_ERR_EVICTED).  Deadlines, rates and keepalive hold for
  * connections made from now on.  *ret_restart names the keys that differ but need a restart (empty:
- * none); they keep their old values.  mem, the log's function and the observer stay as they are.
- *   SY_ERR_STATE, SY_ERR_CONFIG (detail), SY_ERR_NOMEM */
+ * none); they keep their old values.  mem, the log's function, the observer and `stopped` stay as
+ * they are. SY_ERR_STATE, SY_ERR_CONFIG (detail), SY_ERR_NOMEM */
 SY_API sy_err sy_switch_reconfigure(sy_switch *sw, const sy_settings *settings,
                                     sy_detail *ret_restart, sy_detail *detail,
                                     sy_time now) SY_MUST_USE;
@@ -239,7 +249,21 @@ SY_API sy_err sy_switch_forget(sy_switch *sw, const sy_node_id *id, sy_time now)
  * unknown name or one that is not allowed here is ignored. */
 SY_API void sy_switch_remember_profile(sy_switch *sw, const sy_node_id *id, const char *profile);
 
+/* The protocol versions that NodeInfo says to connections made from now on: for a node that mirrors
+ * its network (docs/spec/seed.md, SEED-07).  Connections that are open stay. */
+SY_API void sy_switch_set_versions(sy_switch *sw, uint64_t p2p_version, uint64_t block_version,
+                                   uint64_t app_version);
+
 SY_API const sy_node_id *sy_switch_id(const sy_switch *sw);
+
+/* Who seals and opens frames on this processor: "avx512", or "library".  A literal. */
+SY_API const char *sy_switch_frame_cipher(const sy_switch *sw);
+
+/* Where NodeInfo says that we listen: settings.listen_addr, else the first listener's address; when
+ * that is a wildcard, from the first outgoing connection on whose local IP is routable, that IP
+ * with the listener's port.  "0.0.0.0:0" without a listener.  Borrows until the next call that is
+ * no query. */
+SY_API const char *sy_switch_listen_addr(const sy_switch *sw);
 
 /* The handle of a channel id, SY_NO_CHANNEL when not registered; and back. */
 SY_API sy_channel sy_switch_channel(const sy_switch *sw, uint8_t channel_id);
@@ -276,6 +300,12 @@ SY_API uint64_t sy_switch_ended_count(const sy_switch *sw, sy_stage stage, sy_er
  * many queued it; *ret_full (may be NULL) counts the full queues. */
 SY_API size_t sy_switch_broadcast(sy_switch *sw, sy_channel channel, const void *data, size_t len,
                                   const sy_peer *except, size_t *ret_full);
+
+/* The same to a chosen set.  References to peers that have gone are passed over; one that stands
+ * there twice gets it twice. */
+SY_API size_t sy_switch_broadcast_to(sy_switch *sw, sy_channel channel, const void *data,
+                                     size_t len, const sy_peer_ref *refs, size_t ref_count,
+                                     size_t *ret_full);
 
 /* Random bytes, and the wall clock (for files and people; zero when the driver has none), both from
  * the driver: reactors have no source of their own. */
@@ -329,6 +359,11 @@ SY_API sy_send_result sy_switch_post_msg(sy_switch *sw, sy_peer_ref ref, sy_chan
  * Returns how many queued it; *ret_full (may be NULL) counts the full queues. */
 SY_API size_t sy_switch_post_broadcast(sy_switch *sw, sy_channel channel, const void *data,
                                        size_t len, const sy_peer_ref *except, size_t *ret_full);
+
+/* Any thread.  The same to a chosen set, as sy_switch_broadcast_to. */
+SY_API size_t sy_switch_post_broadcast_to(sy_switch *sw, sy_channel channel, const void *data,
+                                          size_t len, const sy_peer_ref *refs, size_t ref_count,
+                                          size_t *ret_full);
 
 /* Any thread.  As sy_peer_stop, soon.  The first request stays.
  *   SY_ERR_GONE  no isolated reactor has this peer any more */

@@ -11,6 +11,10 @@
  *   peer.c          the public face of a connection
  *   reconfigure.c   new settings while it runs
  *   gate.c          filters and bans
+ *   own_addr.c      the address that we advertise
+ *   verdict.c       the judge: questions that wait for an answer
+ *   app_filter.c    the judge that is an ABCI application
+ *   reports.c       the driver's reports about streams
  *   isolated*.c     reactors on threads of their own (isolated.h)
  *
  * A connection is a `sy_peer` from its first byte on; reactors see it only in state UP.
@@ -19,12 +23,15 @@
  *   RECOGNIZE  ->     |            |             |              |        |        |
  *                     +------------+-------------+--------------+--------+--------+--> DEAD
  *
+ * With a judge it waits in ASK_ADDR before HANDSHAKE, and in ASK_ID before NODE_INFO.
+ *
  * Timers of a connection: `deadline` (the handshake as a whole, then parking, then lingering) and
  * `clock` (the session's keepalive and rates).  Nothing is freed before the end of the turn. */
 #ifndef SY_P2P_SWITCH_INTERNAL_H
 #define SY_P2P_SWITCH_INTERNAL_H
 
 #include <switchyard/switch.h>
+#include <switchyard/verdict.h>
 
 #include "base/buf.h"
 #include "base/prng.h"
@@ -50,8 +57,10 @@
 
 typedef enum sy_link_state {
     SY_LINK_CONNECTING,
+    SY_LINK_ASK_ADDR,
     SY_LINK_RECOGNIZE,
     SY_LINK_HANDSHAKE,
+    SY_LINK_ASK_ID,
     SY_LINK_NODE_INFO,
     SY_LINK_LISTEN_NAME,
     SY_LINK_PARKED,
@@ -60,10 +69,11 @@ typedef enum sy_link_state {
     SY_LINK_DEAD,
 } sy_link_state;
 
-#define SY_LINK_STATE_COUNT 9
+#define SY_LINK_STATE_COUNT 11
 
 typedef struct sy_isolated sy_isolated;
 typedef struct sy_iso_peer sy_iso_peer;
+typedef struct sy_app sy_app;
 
 /* A complete message that waits for its connection to become a peer. */
 typedef struct sy_held_message {
@@ -124,6 +134,7 @@ struct sy_peer {
 
     sy_timer deadline;
     sy_timer clock;
+    sy_timer verdict;  /* set: the judge has been asked and has not answered */
     sy_time opened_at; /* UP since */
     sy_duration last_rtt;
 
@@ -156,6 +167,7 @@ typedef struct sy_lookup {
     bool used;
     bool started; /* with the driver */
     bool for_dial;
+    bool for_app; /* for the application: as a dial neither shared nor rationed */
     char host[SY_HOST_MAX + 1];
     sy_dial_ref dial;
     sy_stream_ref link;
@@ -177,6 +189,8 @@ typedef enum sy_timer_kind {
     SY_TIMER_REACTOR,
     SY_TIMER_LOOKUP_DEADLINE,
     SY_TIMER_LOOKUP_RETRY,
+    SY_TIMER_VERDICT,
+    SY_TIMER_APP,
 } sy_timer_kind;
 
 typedef enum sy_switch_state {
@@ -201,6 +215,10 @@ struct sy_switch {
     sy_node_info ours;
     uint8_t our_channels[SY_NODE_INFO_CHANNELS_MAX];
     char listen_text[SY_ENDPOINT_TEXT_CAP];
+    sy_endpoint own_addr;  /* advertised, when it is not configured */
+    bool own_addr_wanted;  /* we listen at a wildcard */
+    bool own_addr_v4_only; /* ... of IPv4 */
+    bool own_addr_learned;
     char id_text[SY_NODE_ID_TEXT_CAP];
     bool has_admission; /* made, to be freed */
     bool has_pending;
@@ -225,7 +243,11 @@ struct sy_switch {
 
     sy_admission admission;
     sy_pending pending;
-    sy_gate gate; /* filters and bans */
+    sy_gate gate;                  /* filters and bans */
+    const sy_judge_ops *judge_ops; /* NULL: nobody is asked */
+    void *judge;
+    sy_judge_settings judge_settings;
+    sy_app *app; /* NULL, or the judge that is an application */
     sy_dial_table dials;
     sy_history history;
     sy_lookups *lookups; /* NULL: no name was met yet */
@@ -268,9 +290,17 @@ sy_event sy_link_event(const sy_peer *link, sy_event_kind kind);
 /* ---- link.c */
 sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref);
 sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote);
+
+/* A slot that belongs to no connection between peers.  false: no memory. */
+bool sy_slot_take(sy_switch *sw, uint32_t *ret_slot);
 void sy_link_set_state(sy_peer *link, sy_link_state next);
 sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile);
 void sy_link_on_event(sy_peer *link, const sy_session_event *event);
+void sy_link_leave_pending(sy_peer *link);
+
+/* The ID is wanted: a place for it, then NodeInfo. */
+void sy_link_admit(sy_peer *link);
+
 /* The class that what is known now gives it. */
 sy_peer_class sy_link_class(const sy_peer *link);
 void sy_link_info_accepted(sy_peer *link);
@@ -298,10 +328,22 @@ void sy_log_refusal(sy_switch *sw, const char *event, const sy_node_id *id,
                     const sy_endpoint *remote, bool outbound, const char *profile,
                     const sy_reason *why, uint32_t in_a_row);
 
+/* ---- verdict.c */
+
+/* Asks the judge, if there is one; the connection goes on, waits or ends. */
+void sy_link_ask(sy_peer *link, sy_question_kind kind);
+void sy_link_on_verdict_time(sy_peer *link);
+
+/* The connection is over: an open question is none any more. */
+void sy_link_drop_question(sy_peer *link);
+
 /* ---- link_io.c */
 
 /* An accepted connection: begins the session when there is nothing to recognise. */
 void sy_link_begin_inbound(sy_peer *link);
+
+/* The address is wanted, after a wait in which bytes may have come. */
+void sy_link_begin_late(sy_peer *link);
 
 void sy_link_feed(sy_peer *link, const uint8_t *data, size_t len);
 void sy_link_resume(sy_peer *link);
@@ -338,12 +380,19 @@ void sy_dialing_on_link_up(sy_peer *link);
 /* For a dial: the answer goes to the dial table. */
 sy_err sy_lookup_for_dial(sy_switch *sw, const char *host, sy_dial_ref dial);
 
+/* For the application: the answer goes to sy_app_on_resolved. */
+sy_err sy_lookup_for_app(sy_switch *sw, const char *host, sy_resolve_ref *ret_ref);
+
 /* For a ListenAddr: the answer goes to sy_link_on_listen_resolved, perhaps at once. */
 void sy_lookup_for_link(sy_peer *link, const char *host);
 void sy_lookup_on_deadline(sy_switch *sw, sy_lookup *lookup);
 void sy_lookup_on_retry(sy_switch *sw, sy_lookup *lookup);
 void sy_lookup_cancel(sy_switch *sw, sy_resolve_ref ref);
 void sy_lookup_cancel_all(sy_switch *sw);
+
+/* ---- own_addr.c */
+void sy_own_addr_on_listen(sy_switch *sw, const sy_endpoint *bound);
+void sy_own_addr_on_connected(sy_switch *sw, const sy_endpoint *local);
 
 /* ---- roster.c */
 void sy_roster_add(sy_peer *link);

@@ -56,9 +56,6 @@ SY_BEGIN_DECLS
 typedef struct sy_sim_net sy_sim_net;
 typedef struct sy_sim_node sy_sim_node;
 
-/* ---- The network -------------------------------------------------------------------------------
- */
-
 typedef struct sy_sim_options {
     size_t size;
     uint64_t seed;
@@ -86,7 +83,7 @@ typedef struct sy_sim_options {
     FILE *trace;            /* the trace as text; NULL: only its hash */
 } sy_sim_options;
 
-/* A quick, kind network: 1 to 20 ms, pieces and reads of any size, 64 to 256 KiB of buffer. */
+/* A quick, kind network: 1 to 20 ms, whole pieces, 64 to 256 KiB of buffer. */
 #define sy_sim_options_default(options, seed)                                                      \
     sy_sim_options_default_sized((options), sizeof(sy_sim_options), (seed))
 SY_API void sy_sim_options_default_sized(sy_sim_options *options, size_t size, uint64_t seed);
@@ -118,7 +115,7 @@ SY_API bool sy_sim_wait(sy_sim_net *net, sy_sim_condition condition, void *user,
 typedef void (*sy_sim_action)(void *user);
 SY_API void sy_sim_at(sy_sim_net *net, sy_time at, sy_sim_action action, void *user);
 
-/* SHA-256 of everything that has happened, in hex. */
+/* SHA-256 of everything so far, in hex. */
 #define SY_SIM_HASH_CAP 65
 SY_API void sy_sim_trace_hash(const sy_sim_net *net, char out[SY_SIM_HASH_CAP]);
 SY_API uint64_t sy_sim_event_count(const sy_sim_net *net);
@@ -130,11 +127,9 @@ SY_API void sy_sim_partition(sy_sim_node *a, sy_sim_node *b);
 SY_API void sy_sim_heal(sy_sim_node *a, sy_sim_node *b);
 SY_API void sy_sim_heal_all(sy_sim_net *net);
 
-/* Breaks the connections between two nodes: both ends see a reset, in the middle of whatever is
- * under way.  Returns how many there were. */
+/* Breaks the connections between two nodes; returns how many there were. */
 SY_API size_t sy_sim_reset(sy_sim_node *a, sy_sim_node *b);
 
-/* Open streams, seen from the network. */
 SY_API size_t sy_sim_stream_count(const sy_sim_net *net);
 
 /* Changes one bit of what is under way between two nodes, if anything is and neither speaks plain.
@@ -147,7 +142,7 @@ SY_API sy_sim_node *sy_sim_next_node(const sy_sim_net *net, const sy_sim_node *p
 /* ---- Names -------------------------------------------------------------------------------------
  */
 
-/* An unknown name fails.  Adding an address of a node to its name. */
+/* An unknown name fails. */
 SY_API void sy_sim_name_add(sy_sim_net *net, const char *name, const sy_endpoint *address);
 SY_API void sy_sim_name_add_node(sy_sim_net *net, const char *name, const sy_sim_node *node);
 SY_API void sy_sim_name_clear(sy_sim_net *net, const char *name);
@@ -174,6 +169,7 @@ SY_API sy_sim_node *sy_sim_node_new(sy_sim_net *net, const char *name);
 SY_API sy_settings *sy_sim_settings(sy_sim_node *node);
 SY_API void sy_sim_set_profile(sy_sim_node *node, const char *profile);
 SY_API void sy_sim_set_ip(sy_sim_node *node, const char *ip);
+SY_API void sy_sim_set_wildcard(sy_sim_node *node, const char *ip); /* listens at 0.0.0.0 or :: */
 SY_API void sy_sim_set_key_of(sy_sim_node *node, const sy_sim_node *other);
 SY_API void sy_sim_set_channels(sy_sim_node *node, size_t reactor, const uint8_t *ids,
                                 size_t count);
@@ -223,6 +219,11 @@ SY_API void sy_sim_fail_connects(sy_sim_node *node, unsigned times);
 /* The next `times` calls of that reactor's peer_init fail with that code. */
 SY_API void sy_sim_fail_peer_init(sy_sim_node *node, size_t reactor, unsigned times, sy_err code);
 
+/* The next time that a connection of this node reports such an event, fn is called so much later,
+ * outside any turn of a node.  One at a time; fn NULL: not any more. */
+SY_API void sy_sim_on_event(sy_sim_node *node, sy_event_kind kind, sy_duration delay,
+                            sy_sim_action fn, void *user);
+
 /* The same, isolated: its worker runs inline at drawn instants. */
 SY_API void sy_sim_add_isolated(sy_sim_node *node, const sy_reactor_ops *ops, void *reactor);
 
@@ -232,7 +233,7 @@ SY_API void sy_sim_sleep_workers(sy_sim_node *node, sy_duration duration);
 /* The scenario has called the switch by itself: the node's loop runs a turn. */
 SY_API void sy_sim_nudge(sy_sim_node *node);
 
-/* Dials the other at its address; persistent peers are dialed again at each start of the node. */
+/* Persistent peers are dialed again at each start of the node. */
 SY_API void sy_sim_dial(sy_sim_node *node, const sy_sim_node *other, sy_dial_kind kind);
 SY_API sy_err sy_sim_try_dial(sy_sim_node *node, const sy_sim_node *other, sy_dial_kind kind);
 SY_API sy_err sy_sim_dial_text(sy_sim_node *node, const char *addr, sy_dial_kind kind);
@@ -244,8 +245,6 @@ SY_API sy_sim_net *sy_sim_net_of(const sy_sim_node *node);
 SY_API const sy_endpoint *sy_sim_endpoint(const sy_sim_node *node);
 SY_API size_t sy_sim_live_bytes(const sy_sim_node *node);
 SY_API size_t sy_sim_alloc_calls(const sy_sim_node *node);
-
-/* A peer of this ID is in the set. */
 SY_API bool sy_sim_has_peer(sy_sim_node *node, const sy_sim_node *other);
 
 /* Each has the other as a peer, and over the same connection. */
@@ -380,6 +379,9 @@ SY_API size_t sy_sim_raw_received(const sy_sim_raw *raw);
 
 /* Prints the text, the last lines of the trace and the seed, and ends the program. */
 SY_API void sy_sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* The last lines of the trace of the net that was made last. */
+SY_API void sy_sim_show_trace(FILE *out);
 
 /* Called by sy_sim_fail after it has printed, with the seed of the last net that was made; NULL:
  * none.  The program ends when it returns. */

@@ -239,6 +239,9 @@ static sy_err op_listen(void *driver, sy_switch *sw, const sy_endpoint *local,
     *listener = (sy_sim_listener){.next = node->listeners, .node = node, .address = bound};
     node->listeners = listener;
     *ret_bound = bound;
+    if (sy_endpoint_is_any(local)) {
+        memcpy(ret_bound->ip, local->ip, sizeof ret_bound->ip);
+    }
     *ret_listener = listener;
     return SY_OK;
 }

@@ -123,9 +123,17 @@ struct sy_sim_node {
     sy_node_key key;
     sy_node_id id;
     sy_endpoint endpoint;
+    sy_endpoint wildcard;
+    bool listens_anywhere;
     uint16_t next_port;
     size_t mute_after;
     unsigned fail_connects;
+    struct {
+        sy_event_kind kind;
+        sy_duration delay;
+        sy_sim_action fn; /* NULL: none */
+        void *user;
+    } on_event;
     sy_sim_attach_fn attach; /* may be NULL */
     void *attach_user;
 

@@ -76,6 +76,15 @@ void sy_sim_set_ip(sy_sim_node *node, const char *ip) {
     node->net->host_cap = 0;
 }
 
+void sy_sim_set_wildcard(sy_sim_node *node, const char *ip) {
+    if (sy_endpoint_parse_ip(ip, strlen(ip), &node->wildcard) != SY_OK ||
+        !sy_endpoint_is_any(&node->wildcard)) {
+        sy_sim_fail("%s is no wildcard", ip);
+    }
+    node->wildcard.port = node->endpoint.port;
+    node->listens_anywhere = true;
+}
+
 void sy_sim_set_key_of(sy_sim_node *node, const sy_sim_node *other) {
     node->key = other->key;
     node->id = other->id;
@@ -130,7 +139,8 @@ static sy_err make_switch(sy_sim_node *node) {
         err = sy_switch_start(node->sw, node->net->now);
     }
     if (err == SY_OK) {
-        err = sy_switch_listen(node->sw, &node->endpoint, NULL, &detail);
+        const sy_endpoint at = node->listens_anywhere ? node->wildcard : node->endpoint;
+        err = sy_switch_listen(node->sw, &at, NULL, &detail);
     }
     for (sy_sim_config_peer *peer = node->config_peers; err == SY_OK && peer != NULL;
          peer = peer->next) {

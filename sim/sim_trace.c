@@ -57,18 +57,18 @@ void sy_sim_set_failure_handler(void (*handler)(uint64_t seed)) {
     failure_handler = handler;
 }
 
-static void show_tail(void) {
+void sy_sim_show_trace(FILE *out) {
     if (current == NULL) {
         return;
     }
     if (current->options.trace != NULL) {
         (void)fflush(current->options.trace);
     }
-    (void)fprintf(stderr, "the last lines of the trace:\n");
+    (void)fprintf(out, "the last lines of the trace:\n");
     for (size_t i = 0; i < SY_SIM_TAIL_LINES; i++) {
         const char *line = current->tail[(current->tail_next + i) % SY_SIM_TAIL_LINES];
         if (line[0] != '\0') {
-            (void)fprintf(stderr, "  | %s\n", line);
+            (void)fprintf(out, "  | %s\n", line);
         }
     }
 }
@@ -80,7 +80,7 @@ void sy_sim_fail(const char *format, ...) {
     (void)vfprintf(stderr, format, args);
     (void)fputc('\n', stderr);
     va_end(args);
-    show_tail();
+    sy_sim_show_trace(stderr);
     (void)fprintf(stderr, "seed %llu, switchyard %s\n", (unsigned long long)current_seed,
                   SY_VERSION_TEXT);
     if (failure_handler != NULL) {

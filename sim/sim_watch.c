@@ -121,6 +121,19 @@ void sy_sim_watch(void *user, const sy_event *event, sy_time now) {
         keep_end(node, event, (note->seen & SEEN(SY_EVENT_PEER_UP)) != 0, now);
     }
     note->seen |= SEEN(event->kind);
+    if (node->on_event.fn != NULL && node->on_event.kind == event->kind) {
+        sy_sim_at(node->net, sy_time_after(node->net->now, node->on_event.delay), node->on_event.fn,
+                  node->on_event.user);
+        node->on_event.fn = NULL;
+    }
+}
+
+void sy_sim_on_event(sy_sim_node *node, sy_event_kind kind, sy_duration delay, sy_sim_action fn,
+                     void *user) {
+    node->on_event.kind = kind;
+    node->on_event.delay = delay;
+    node->on_event.fn = fn;
+    node->on_event.user = user;
 }
 
 void sy_sim_log_sink(void *user, const sy_log_record *record) {

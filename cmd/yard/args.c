@@ -174,8 +174,9 @@ int yard_args_parse(const yard_command *command, int argc, char **argv, yard_arg
             }
         }
     }
-    if (ret_args->operand_count > command->operand_count) {
-        return complain(command, "unexpected argument", operands[command->operand_count]);
+    const size_t most = command->operand_count + command->operand_extra;
+    if (ret_args->operand_count > most) {
+        return complain(command, "unexpected argument", operands[most]);
     }
     if (ret_args->operand_count < command->operand_count) {
         return complain(command, "missing argument", command->operands);

@@ -24,7 +24,8 @@ struct yard_args;
 typedef struct yard_command {
     const char *name;
     const char *operands;                  /* for the usage line: "" or "N" */
-    size_t operand_count;                  /* exactly so many */
+    size_t operand_count;                  /* at least so many */
+    size_t operand_extra;                  /* and as many more */
     const char *text;                      /* one sentence */
     bool takes_keys;                       /* configuration keys as flags */
     yard_option options[YARD_OPTIONS_MAX]; /* up to one without name */

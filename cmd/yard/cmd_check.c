@@ -52,6 +52,27 @@ static void print_table(const yard_config *config, const char *table) {
     }
 }
 
+/* The first of two keys that says something, else what stands in for them. */
+static char *source_of(const yard_config *config, yard_key key, yard_key second,
+                       const char *stand_in) {
+    if (config->values[key].text[0] != '\0') {
+        return yard_config_where(config, key);
+    }
+    return config->values[second].text[0] != '\0' ? yard_config_where(config, second)
+                                                  : yard_strdup(stand_in);
+}
+
+static void print_sources(const yard_config *config) {
+    char *genesis = yard_path(config->home, config->values[YARD_KEY_GENESIS_FILE].text);
+    char *chain_id = source_of(config, YARD_KEY_CHAIN_ID, YARD_KEY_CHAIN_ID, genesis);
+    char *moniker =
+        source_of(config, YARD_KEY_MONIKER, YARD_KEY_MONIKER_TOP, "the name of the host");
+    (void)printf("#     chain_id from %s\n#     moniker from %s\n", chain_id, moniker);
+    free(genesis);
+    free(chain_id);
+    free(moniker);
+}
+
 static void print_together(const yard_config *config, const yard_node *node) {
     const yard_memory memory = yard_node_memory(node);
     const sy_settings *s = &node->settings;
@@ -59,6 +80,7 @@ static void print_together(const yard_config *config, const yard_node *node) {
     (void)printf("#   file of %s\n",
                  config->dialect == YARD_DIALECT_TENDERMINT ? "Tendermint 0.22" : "CometBFT");
     (void)printf("#   chain_id %s, moniker %s\n", node->chain_id, node->moniker);
+    print_sources(config);
     (void)printf("#   profiles");
     for (size_t i = 0; i < s->profile_count; i++) {
         (void)printf(" %s", s->profiles[i]);
@@ -73,10 +95,14 @@ static void print_together(const yard_config *config, const yard_node *node) {
     } else {
         (void)printf("%zu\n", s->max_per_ip);
     }
-    (void)printf("#   memory, worst case: %" PRIu64 " bytes (peers %" PRIu64
-                 " and handshakes %" PRIu64 ", together at most memory_max; shared areas %" PRIu64
-                 ")\n",
-                 memory.worst, memory.peer_bytes, memory.pending, memory.loop);
+    (void)printf("#   lists: %zu allowed, %zu denied\n", node->allow_count, node->deny_count);
+    (void)printf("#   memory, worst case: %" PRIu64 " bytes\n", memory.worst);
+    (void)printf("#     %zu peers of peer_memory_max: %" PRIu64 "; %zu handshakes: %" PRIu64
+                 "; together at most memory_max: %zu\n",
+                 memory.peers, memory.peer_bytes, memory.handshakes, memory.pending, s->memory_max);
+    (void)printf("#     address book: %" PRIu64 "; lists and bans: %" PRIu64 "; shared: %" PRIu64
+                 "\n",
+                 memory.book, memory.lists, memory.loop);
     (void)printf("#   descriptors, worst case: %zu\n", yard_node_descriptors(node));
 }
 

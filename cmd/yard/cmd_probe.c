@@ -14,8 +14,6 @@
 #define TIMEOUT_DEFAULT (10 * SY_SEC)
 #define TIMEOUT_MAX     (10 * SY_MIN)
 
-static const char *const every_profile[] = {"cometbft", "tendermint"};
-
 typedef struct request {
     sy_addr target;
     const char *chain_id; /* NULL: learn it */
@@ -25,65 +23,51 @@ typedef struct request {
     bool json;
 } request;
 
-static bool read_profile(const yard_args *args, request *req) {
+bool yard_read_profiles(const yard_args *args, const char *const **ret_profiles,
+                        size_t *ret_count) {
+    static const char *const every[] = {"cometbft", "tendermint"};
     static const char *const names[] = {"tendermint", "cometbft", "plain"};
     const char *name = yard_args_get(args, "profile");
-    req->profiles = every_profile;
-    req->profile_count = 2;
+    *ret_profiles = every;
+    *ret_count = 2;
     if (name == NULL || strcmp(name, "auto") == 0) {
         return true;
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i]) == 0) {
-            req->profiles = &names[i];
-            req->profile_count = 1;
+            *ret_profiles = &names[i];
+            *ret_count = 1;
             return true;
         }
     }
-    yard_complain("probe: --profile %s: none of auto, tendermint, cometbft, plain", name);
+    yard_complain("%s: --profile %s: none of auto, tendermint, cometbft, plain",
+                  args->command->name, name);
     return false;
 }
 
-static bool read_timeout(const yard_args *args, request *req) {
-    const char *text = yard_args_get(args, "timeout");
-    req->timeout = TIMEOUT_DEFAULT;
+bool yard_read_seconds(const yard_args *args, const char *option, sy_duration max,
+                       sy_duration fallback, sy_duration *ret_duration) {
+    const char *text = yard_args_get(args, option);
+    *ret_duration = fallback;
     if (text == NULL) {
         return true;
     }
     char *with_unit = yard_format("%ss", text);
     const bool ok = strspn(text, "0123456789.") == strlen(text) &&
-                    yard_duration_parse(with_unit, &req->timeout) && req->timeout >= 10 * SY_MSEC &&
-                    req->timeout <= TIMEOUT_MAX;
+                    yard_duration_parse(with_unit, ret_duration) && *ret_duration >= 10 * SY_MSEC &&
+                    *ret_duration <= max;
     free(with_unit);
     if (!ok) {
-        yard_complain("probe: --timeout %s: not a number of seconds from 0.01 to 600", text);
+        yard_complain("%s: --%s %s: not a number of seconds from 0.01 to %llu", args->command->name,
+                      option, text, (unsigned long long)(max / SY_SEC));
     }
     return ok;
 }
 
-static bool read_request(const yard_args *args, request *req) {
-    const char *text = args->operands[0];
-    sy_detail why;
-    sy_detail_clear(&why);
-    req->chain_id = yard_args_get(args, "chain-id");
-    req->json = yard_args_get(args, "json") != NULL;
-    if (!read_profile(args, req) || !read_timeout(args, req)) {
-        return false;
-    }
-    const sy_err err = sy_addr_parse(text, strlen(text), SY_ADDR_ID_REQUIRED, &req->target, &why);
-    if (err != SY_OK) {
-        yard_complain("probe: \"%s\": %s%s%s (want ID@host:port)", text, sy_strerror(err),
-                      why.text[0] != '\0' ? ": " : "", why.text);
-        return false;
-    }
-    return true;
-}
-
-/* The home's key when a home was named, else one for this probe only. */
-static bool get_key(const yard_args *args, sy_node_key *ret_key) {
+bool yard_read_key(const yard_args *args, sy_node_key *ret_key) {
     const char *home = yard_args_get(args, "home");
     if (sodium_init() < 0) {
-        yard_complain("probe: no random source");
+        yard_complain("%s: no random source", args->command->name);
         return false;
     }
     if (home == NULL) {
@@ -97,11 +81,30 @@ static bool get_key(const yard_args *args, sy_node_key *ret_key) {
     char *why = NULL;
     const bool ok = yard_key_read(path, ret_key, NULL, &why);
     if (!ok) {
-        yard_complain("probe: %s", why);
+        yard_complain("%s: %s", args->command->name, why);
     }
     free(why);
     free(path);
     return ok;
+}
+
+static bool read_request(const yard_args *args, request *req) {
+    const char *text = args->operands[0];
+    sy_detail why;
+    sy_detail_clear(&why);
+    req->chain_id = yard_args_get(args, "chain-id");
+    req->json = yard_args_get(args, "json") != NULL;
+    if (!yard_read_profiles(args, &req->profiles, &req->profile_count) ||
+        !yard_read_seconds(args, "timeout", TIMEOUT_MAX, TIMEOUT_DEFAULT, &req->timeout)) {
+        return false;
+    }
+    const sy_err err = sy_addr_parse(text, strlen(text), SY_ADDR_ID_REQUIRED, &req->target, &why);
+    if (err != SY_OK) {
+        yard_complain("probe: \"%s\": %s%s%s (want ID@host:port)", text, sy_strerror(err),
+                      why.text[0] != '\0' ? ": " : "", why.text);
+        return false;
+    }
+    return true;
 }
 
 static void print_json(const yard_probe *probe) {
@@ -133,7 +136,7 @@ static int run_probe(const yard_args *args) {
     if (!read_request(args, &req)) {
         return YARD_EXIT_USAGE;
     }
-    if (!get_key(args, &key)) {
+    if (!yard_read_key(args, &key)) {
         return YARD_EXIT_FAILED;
     }
     yard_probe_init(&probe, &req.target, &key, req.timeout);

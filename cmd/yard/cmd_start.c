@@ -17,44 +17,16 @@
 #include <ev.h>
 #include <sodium.h>
 
-#include <switchyard/echo.h>
-#include <switchyard/ev.h>
-#include <switchyard/switch.h>
-
 #include "cmd/yard/commands.h"
-#include "cmd/yard/discovery.h"
 #include "cmd/yard/files.h"
-#include "cmd/yard/log_sink.h"
-#include "cmd/yard/node_settings.h"
+#include "cmd/yard/runner.h"
 
 #define STOP_POLL_S 0.01
-
-typedef struct runner {
-    yard_config config;
-    yard_node node;
-    sy_node_key key;
-    yard_log_sink sink;
-    sy_log log;
-    struct ev_loop *loop;
-    sy_ev *ev;
-    sy_switch *sw;
-    sy_echo *echo;
-    yard_discovery discovery;
-    bool stopping;
-    ev_signal on_term;
-    ev_signal on_int;
-    ev_signal on_hup;
-    ev_timer stop_poll;
-} runner;
-
-static void say(runner *run, sy_log_level level, const char *event, const char *text) {
-    SY_LOG(&run->log, level, "yard", event, sy_ev_now(run->ev), SY_F_STR("text", text));
-}
 
 /* ---- Preparation ----------------------------------------------------------------------------- */
 
 /* Every connection is a descriptor: take as many as the system lets us have. */
-static void raise_descriptor_limit(runner *run) {
+static void raise_descriptor_limit(yard_runner *run) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return;
@@ -72,17 +44,18 @@ static void raise_descriptor_limit(runner *run) {
 }
 
 /* Reads the node key; makes one where there is none, as the Go nodes do. */
-static bool get_key(runner *run) {
+static bool get_key(yard_runner *run) {
     const char *path = run->node.key_path;
     char *why = NULL;
     bool open_to_others = false;
+    (void)yard_file_sweep(path);
     if (!yard_file_exists(path)) {
         if (!yard_key_create(path, &run->key, &why)) {
             yard_complain("start: %s", why);
             free(why);
             return false;
         }
-        say(run, SY_LOG_WARN, "node_key_created", path);
+        yard_runner_say(run, SY_LOG_WARN, "node_key_created", path);
         return true;
     }
     if (!yard_key_read(path, &run->key, &open_to_others, &why)) {
@@ -92,7 +65,7 @@ static bool get_key(runner *run) {
     }
     if (open_to_others) {
         char *text = yard_format("%s can be read by others; `chmod 600` it", path);
-        say(run, SY_LOG_WARN, "node_key_mode", text);
+        yard_runner_say(run, SY_LOG_WARN, "node_key_mode", text);
         free(text);
     }
     return true;
@@ -109,7 +82,7 @@ static char *profile_list(const sy_settings *s) {
     return list;
 }
 
-static void say_settings(runner *run) {
+static void say_settings(yard_runner *run) {
     const yard_memory memory = yard_node_memory(&run->node);
     const sy_settings *s = &run->node.settings;
     char *profiles = profile_list(s);
@@ -119,10 +92,10 @@ static void say_settings(runner *run) {
            SY_F_STR("profiles", profiles));
     free(profiles);
     for (size_t i = 0; i < run->config.warnings.count; i++) {
-        say(run, SY_LOG_WARN, "config", run->config.warnings.items[i]);
+        yard_runner_say_config(run, SY_LOG_WARN, "config", run->config.warnings.items[i]);
     }
     for (size_t i = 0; i < run->config.notes.count; i++) {
-        say(run, SY_LOG_INFO, "config", run->config.notes.items[i]);
+        yard_runner_say_config(run, SY_LOG_INFO, "config", run->config.notes.items[i]);
     }
     SY_LOG(&run->log, SY_LOG_INFO, "yard", "limits", sy_ev_now(run->ev),
            SY_F_U64("max_inbound", s->max_inbound), SY_F_U64("max_outbound", s->max_outbound),
@@ -141,7 +114,7 @@ static bool complain(const char *what, sy_err err, const sy_detail *detail) {
 
 static void on_echo_answer(void *user, sy_peer *peer, sy_channel channel, uint64_t number,
                            size_t len, sy_duration round_trip) {
-    runner *run = user;
+    yard_runner *run = user;
     char id[SY_NODE_ID_TEXT_CAP];
     sy_node_id_format(sy_peer_id(peer), id);
     SY_LOG(&run->log, SY_LOG_INFO, "echo", "echo_answer", sy_ev_now(run->ev), SY_F_STR("id", id),
@@ -149,7 +122,7 @@ static void on_echo_answer(void *user, sy_peer *peer, sy_channel channel, uint64
            SY_F_U64("len", len), SY_F_DUR("ms", round_trip));
 }
 
-static bool add_echo(runner *run) {
+static bool add_echo(yard_runner *run) {
     const yard_value *channels = &run->config.values[YARD_KEY_ECHO_CHANNELS];
     sy_detail detail;
     sy_detail_clear(&detail);
@@ -172,19 +145,39 @@ static bool add_echo(runner *run) {
     return err == SY_OK || complain("the echo reactor", err, &detail);
 }
 
-static bool make_switch(runner *run) {
+/* SPEC NI-44 */
+static void on_event(void *user, const sy_event *event, sy_time now) {
+    yard_runner *run = user;
+    if (event->kind == SY_EVENT_CONNECTED && event->outbound) {
+        yard_discovery_connected(&run->discovery, now);
+    }
+    yard_runner_mirror_hear(run, event);
+}
+
+static bool make_switch(yard_runner *run) {
     sy_settings settings = run->node.settings;
     sy_detail detail;
     sy_detail_clear(&detail);
     settings.log = run->log;
     settings.node_key = &run->key;
-    const sy_err err = sy_switch_new(&settings, sy_ev_ops(), run->ev, &run->sw, &detail);
+    yard_runner_mirror_init(run);
+    settings.observer = on_event;
+    settings.observer_user = run;
+    sy_err err = sy_switch_new(&settings, sy_ev_ops(), run->ev, &run->sw, &detail);
     if (err != SY_OK) {
         return complain("the configuration", err, &detail);
     }
     sy_ev_attach(run->ev, run->sw);
-    return add_echo(run) && yard_discovery_open(&run->discovery, &run->config, &run->node, run->sw,
-                                                run->log, sy_ev_now(run->ev));
+    SY_LOG(&run->log, SY_LOG_INFO, "yard", "frame_cipher", sy_ev_now(run->ev),
+           SY_F_STR("name", sy_switch_frame_cipher(run->sw)));
+    if (run->node.filter_peers &&
+        (err = sy_switch_set_app_filter(run->sw, &run->node.app_filter, &detail)) != SY_OK) {
+        return complain("filter_peers", err, &detail);
+    }
+    return yard_runner_open_filter(run) && add_echo(run) &&
+           yard_discovery_open(&run->discovery, &run->config, &run->node, run->sw,
+                               yard_mirror_is_open(&run->mirror), yard_log_make_open(&run->sink),
+                               sy_ev_now(run->ev));
 }
 
 /* A name in laddr is looked up once, before the loop runs; the first address counts. */
@@ -214,7 +207,7 @@ static bool listen_endpoint(const sy_addr *addr, sy_endpoint *ret_endpoint, sy_d
     return true;
 }
 
-static bool start_listening(runner *run, char ret_bound[SY_ENDPOINT_TEXT_CAP]) {
+static bool start_listening(yard_runner *run, char ret_bound[SY_ENDPOINT_TEXT_CAP]) {
     sy_detail detail;
     sy_endpoint local;
     sy_endpoint bound;
@@ -237,7 +230,7 @@ static bool start_listening(runner *run, char ret_bound[SY_ENDPOINT_TEXT_CAP]) {
     return true;
 }
 
-static bool dial_persistent(runner *run) {
+static bool dial_persistent(yard_runner *run) {
     for (size_t i = 0; i < run->node.persistent_count; i++) {
         const sy_addr *addr = &run->node.persistent[i];
         const sy_err err = sy_switch_dial(run->sw, addr, SY_DIAL_PERSISTENT, sy_ev_now(run->ev));
@@ -245,7 +238,7 @@ static bool dial_persistent(runner *run) {
         (void)sy_addr_format(addr, text);
         if (err == SY_ERR_SELF) {
             /* One list for all nodes of a network names ourselves too. */
-            say(run, SY_LOG_INFO, "persistent_peer_is_self", text);
+            yard_runner_say(run, SY_LOG_INFO, "persistent_peer_is_self", text);
         } else if (err != SY_OK) {
             sy_detail detail;
             sy_detail_clear(&detail);
@@ -255,7 +248,7 @@ static bool dial_persistent(runner *run) {
     return true;
 }
 
-static bool start_switch(runner *run) {
+static bool start_switch(yard_runner *run) {
     sy_detail detail;
     char id[SY_NODE_ID_TEXT_CAP];
     char bound[SY_ENDPOINT_TEXT_CAP];
@@ -276,7 +269,7 @@ static bool start_switch(runner *run) {
 /* ---- The loop -------------------------------------------------------------------------------- */
 
 static void on_stop_poll(struct ev_loop *loop, ev_timer *watcher, int revents) {
-    runner *run = watcher->data;
+    yard_runner *run = watcher->data;
     (void)revents;
     if (sy_switch_is_stopped(run->sw)) {
         ev_break(loop, EVBREAK_ALL);
@@ -284,27 +277,32 @@ static void on_stop_poll(struct ev_loop *loop, ev_timer *watcher, int revents) {
 }
 
 static void on_stop_signal(struct ev_loop *loop, ev_signal *watcher, int revents) {
-    runner *run = watcher->data;
+    yard_runner *run = watcher->data;
     (void)revents;
     if (run->stopping) {
-        say(run, SY_LOG_WARN, "stopping", "second signal: at once");
+        yard_runner_say(run, SY_LOG_WARN, "stopping", "second signal: at once");
         ev_break(loop, EVBREAK_ALL);
         return;
     }
     run->stopping = true;
-    say(run, SY_LOG_INFO, "stopping", watcher->signum == SIGTERM ? "SIGTERM" : "SIGINT");
+    yard_runner_say(run, SY_LOG_INFO, "stopping",
+                    watcher->signum == SIGTERM ? "SIGTERM" : "SIGINT");
     sy_switch_stop(run->sw, sy_ev_now(run->ev));
     ev_timer_again(loop, &run->stop_poll);
 }
 
 static void on_hup_signal(struct ev_loop *loop, ev_signal *watcher, int revents) {
+    yard_runner *run = watcher->data;
     (void)loop;
     (void)revents;
-    say(watcher->data, SY_LOG_WARN, "reload",
-        "SIGHUP: reading the configuration again is not available yet; restart");
+    if (run->stopping) {
+        yard_runner_say(run, SY_LOG_WARN, "reload_refused", "SIGHUP: the node is stopping");
+        return;
+    }
+    yard_runner_reload(run);
 }
 
-static void watch_signals(runner *run) {
+static void watch_signals(yard_runner *run) {
     ev_signal_init(&run->on_term, on_stop_signal, SIGTERM);
     ev_signal_init(&run->on_int, on_stop_signal, SIGINT);
     ev_signal_init(&run->on_hup, on_hup_signal, SIGHUP);
@@ -318,29 +316,32 @@ static void watch_signals(runner *run) {
     ev_signal_start(run->loop, &run->on_hup);
 }
 
-static void unwatch_signals(runner *run) {
+static void unwatch_signals(yard_runner *run) {
     ev_signal_stop(run->loop, &run->on_term);
     ev_signal_stop(run->loop, &run->on_int);
     ev_signal_stop(run->loop, &run->on_hup);
     ev_timer_stop(run->loop, &run->stop_poll);
+    yard_runner_mirror_stop(run);
 }
 
-static int run_loop(runner *run) {
+static int run_loop(yard_runner *run) {
     watch_signals(run);
     bool ok = make_switch(run) && start_switch(run);
     if (ok) {
+        yard_runner_watch_bans(run);
         (void)ev_run(run->loop, 0);
+        yard_runner_unwatch_bans(run);
         if (run->echo != NULL && sy_echo_dropped_count(run->echo) > 0) {
             SY_LOG(&run->log, SY_LOG_WARN, "echo", "echoes_dropped", sy_ev_now(run->ev),
                    SY_F_U64("count", sy_echo_dropped_count(run->echo)));
         }
-        say(run, SY_LOG_INFO, "stopped", "");
+        yard_runner_say(run, SY_LOG_INFO, "stopped", "");
     }
     unwatch_signals(run);
     return ok ? YARD_EXIT_OK : YARD_EXIT_FAILED;
 }
 
-static int run_node(runner *run) {
+static int run_node(yard_runner *run) {
     run->sink.json = run->node.log_json;
     run->log = yard_log_make(&run->sink, run->node.log_level);
     run->loop = ev_default_loop(0);
@@ -368,51 +369,10 @@ static int run_node(runner *run) {
     return status;
 }
 
-/* A seed needs no more than its chain id. */
-static void prepare_seed(yard_config *config) {
-    char *why = NULL;
-    char *dir = yard_path(config->home, "config");
-    if (yard_file_exists(config->path)) {
-        yard_config_read_file(config);
-    } else if (!yard_dir_make(dir, 0700, &why)) {
-        yard_texts_add(&config->errors, why);
-    }
-    free(dir);
-}
-
-/* What a seed is when nobody says otherwise. */
-static void seed_defaults(yard_config *config) {
-    static const struct {
-        yard_key key;
-        const char *value;
-        bool always;
-    } rows[] = {
-        {YARD_KEY_SEED_MODE, "true", true},
-        {YARD_KEY_PEX, "true", true},
-        {YARD_KEY_PROFILES, "[\"cometbft\", \"tendermint\"]", false},
-        {YARD_KEY_MAX_NUM_INBOUND_PEERS, "200", false},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (rows[i].always || !yard_config_is_given(config, rows[i].key)) {
-            yard_config_set_flag(config, rows[i].key, "seed", rows[i].value);
-        }
-    }
-}
-
 static int run_command(const yard_args *args, bool seed) {
-    char *home = yard_args_home(args);
-    runner run = {0};
+    yard_runner run = {.args = args, .seed = seed};
     int status = YARD_EXIT_FAILED;
-    yard_config_init(&run.config, home);
-    if (seed) {
-        prepare_seed(&run.config);
-    } else {
-        yard_config_read_file(&run.config);
-    }
-    yard_args_apply(args, &run.config);
-    if (seed) {
-        seed_defaults(&run.config);
-    }
+    yard_runner_read_config(&run, &run.config);
     if (yard_node_build(&run.config, &run.node)) {
         status = run_node(&run);
     } else {
@@ -420,7 +380,6 @@ static int run_command(const yard_args *args, bool seed) {
     }
     yard_node_fini(&run.node);
     yard_config_fini(&run.config);
-    free(home);
     return status;
 }
 

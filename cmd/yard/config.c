@@ -12,7 +12,8 @@
 
 #define CONFIG_FILE_MAX (1024 * 1024)
 
-static char *dotted(const yard_key_desc *desc) {
+char *yard_config_name(yard_key key) {
+    const yard_key_desc *desc = yard_key_get(key);
     return desc->table[0] == '\0' ? yard_strdup(desc->name)
                                   : yard_format("%s.%s", desc->table, desc->name);
 }
@@ -36,6 +37,17 @@ void yard_config_init(yard_config *config, const char *home) {
         .dialect = YARD_DIALECT_COMETBFT,
     };
     set_defaults(config);
+}
+
+void yard_config_copy(const yard_config *config, yard_config *ret_copy) {
+    *ret_copy = (yard_config){
+        .home = yard_strdup(config->home),
+        .path = yard_strdup(config->path),
+        .dialect = config->dialect,
+    };
+    for (yard_key key = 0; key < YARD_KEY_COUNT; key++) {
+        yard_value_copy(&config->values[key], &ret_copy->values[key]);
+    }
 }
 
 void yard_config_fini(yard_config *config) {
@@ -148,7 +160,7 @@ bool yard_config_is_given(const yard_config *config, yard_key key) {
 char *yard_config_where(const yard_config *config, yard_key key) {
     const yard_value *value = &config->values[key];
     const yard_key_desc *desc = yard_key_get(key);
-    char *name = dotted(desc);
+    char *name = yard_config_name(key);
     char *text = NULL;
     switch (value->origin) {
     case YARD_FROM_DEFAULT:

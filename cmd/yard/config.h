@@ -33,6 +33,9 @@ typedef struct yard_config {
 void yard_config_init(yard_config *config, const char *home);
 void yard_config_fini(yard_config *config);
 
+/* A deep copy without errors, warnings and notes.  *ret_copy is not read. */
+void yard_config_copy(const yard_config *config, yard_config *ret_copy);
+
 /* Reads config.toml of the home directory over the defaults of its dialect. */
 void yard_config_read_file(yard_config *config);
 
@@ -47,6 +50,9 @@ bool yard_config_is_given(const yard_config *config, yard_key key);
 
 /* "config.toml:12: p2p.laddr", "flag --p2p.laddr" or "default of p2p.laddr".  Owned. */
 char *yard_config_where(const yard_config *config, yard_key key);
+
+/* "p2p.laddr", "moniker".  Owned. */
+char *yard_config_name(yard_key key);
 
 /* Adds an error about a key's value: where, the value, the rule. */
 void yard_config_refuse(yard_config *config, yard_key key, const char *format, ...)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/yard/files.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -8,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -15,6 +18,11 @@
 #include <switchyard/detail.h>
 
 #include "cmd/yard/util.h"
+
+/* Ends of temporary files.  Nobody names a copy of his own like that; mkstemp(3) puts letters and
+ * digits for the X. */
+#define TEMPORARY_MARK ".tmp-"
+#define TEMPORARY_END  TEMPORARY_MARK "XXXXXX"
 
 static bool fail(char **ret_why, const char *path, const char *what) {
     *ret_why = yard_format("%s: %s", path, what);
@@ -115,9 +123,44 @@ static bool sync_dir(const char *path, char **ret_why) {
     return ok;
 }
 
+/* Is this the name of a temporary file beside base? */
+static bool is_temporary(const char *name, const char *base) {
+    const size_t len = strlen(base);
+    if (strncmp(name, base, len) != 0 || strlen(name + len) != sizeof TEMPORARY_END - 1 ||
+        strncmp(name + len, TEMPORARY_MARK, sizeof TEMPORARY_MARK - 1) != 0) {
+        return false;
+    }
+    for (const char *at = name + len + sizeof TEMPORARY_MARK - 1; *at != '\0'; at++) {
+        if (isalnum((unsigned char)*at) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+size_t yard_file_sweep(const char *path) {
+    const char *slash = strrchr(path, '/');
+    const char *base = slash == NULL ? path : slash + 1;
+    char *dir = dir_of(path);
+    DIR *entries = opendir(dir);
+    size_t count = 0;
+    for (const struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
+        if (is_temporary(entry->d_name, base)) {
+            char *stale = yard_format("%s/%s", dir, entry->d_name);
+            count += unlink(stale) == 0;
+            free(stale);
+        }
+    }
+    if (entries != NULL) {
+        (void)closedir(entries);
+    }
+    free(dir);
+    return count;
+}
+
 bool yard_file_write(const char *path, const void *data, size_t len, unsigned mode,
                      char **ret_why) {
-    char *temp = yard_format("%s.XXXXXX", path);
+    char *temp = yard_format("%s" TEMPORARY_END, path);
     const int fd = mkstemp(temp);
     if (fd < 0) {
         const bool failed = fail_errno(ret_why, path);
@@ -140,6 +183,17 @@ bool yard_file_write(const char *path, const void *data, size_t len, unsigned mo
     }
     free(temp);
     return ok && sync_dir(path, ret_why);
+}
+
+bool yard_file_set_aside(const char *path, char **ret_aside, char **ret_why) {
+    char *aside = yard_format("%s.damaged-%lld", path, (long long)time(NULL));
+    if (rename(path, aside) != 0) {
+        *ret_why = yard_format("%s: cannot be set aside: %s", path, strerror(errno));
+        free(aside);
+        return false;
+    }
+    *ret_aside = aside;
+    return true;
 }
 
 bool yard_dir_make(const char *path, unsigned mode, char **ret_why) {

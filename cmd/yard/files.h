@@ -16,7 +16,15 @@ bool yard_file_read(const char *path, size_t max, char **ret_text, size_t *ret_l
  * any instant the path holds the old or the new content.  mode as for open(2), not masked. */
 bool yard_file_write(const char *path, const void *data, size_t len, unsigned mode, char **ret_why);
 
+/* Removes what a yard_file_write to this path left beside it when its process was killed; returns
+ * how many files.  Not while another process may be writing it. */
+size_t yard_file_sweep(const char *path);
+
 bool yard_file_exists(const char *path);
+
+/* Moves a damaged file to a name with the time in it, so that nothing of it is lost.  *ret_aside is
+ * the new name after success, *ret_why after failure; owned. */
+bool yard_file_set_aside(const char *path, char **ret_aside, char **ret_why);
 
 /* Makes the directory and those above it. */
 bool yard_dir_make(const char *path, unsigned mode, char **ret_why);

@@ -17,6 +17,47 @@ const yard_key_desc *yard_key_get(yard_key key) {
     return &keys[key];
 }
 
+bool yard_key_reloads(yard_key key) {
+    static const yard_key reloading[] = {
+        YARD_KEY_LOG_LEVEL_TOP,
+        YARD_KEY_LOG_FORMAT_TOP,
+        YARD_KEY_SEEDS,
+        YARD_KEY_PERSISTENT_PEERS,
+        YARD_KEY_MAX_NUM_INBOUND_PEERS,
+        YARD_KEY_MAX_NUM_OUTBOUND_PEERS,
+        YARD_KEY_MAX_NUM_PEERS,
+        YARD_KEY_UNCONDITIONAL_PEER_IDS,
+        YARD_KEY_PERSISTENT_PEERS_MAX_DIAL_PERIOD,
+        YARD_KEY_SEND_RATE,
+        YARD_KEY_RECV_RATE,
+        YARD_KEY_PRIVATE_PEER_IDS,
+        YARD_KEY_ALLOW_DUPLICATE_IP,
+        YARD_KEY_HANDSHAKE_TIMEOUT,
+        YARD_KEY_DIAL_TIMEOUT,
+        YARD_KEY_TOTAL_CONNECTIONS,
+        YARD_KEY_PENDING_HANDSHAKES,
+        YARD_KEY_MAX_PEERS_PER_IP,
+        YARD_KEY_MAX_PEERS_PER_PREFIX,
+        YARD_KEY_ALLOW_PEERS,
+        YARD_KEY_DENY_PEERS,
+        YARD_KEY_BANS_FILE,
+        YARD_KEY_RESOLVE_TIMEOUT,
+        YARD_KEY_PARK_TIMEOUT,
+        YARD_KEY_LINGER_TIMEOUT,
+        YARD_KEY_PING_INTERVAL,
+        YARD_KEY_PONG_TIMEOUT,
+        YARD_KEY_PEER_MEMORY_MAX,
+        YARD_KEY_LOG_LEVEL,
+        YARD_KEY_LOG_FORMAT,
+    };
+    for (size_t i = 0; i < sizeof reloading / sizeof reloading[0]; i++) {
+        if (reloading[i] == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_inside(const char *table, const char *outer) {
     const size_t len = strlen(outer);
     return strncmp(table, outer, len) == 0 && (table[len] == '\0' || table[len] == '.');
@@ -76,7 +117,15 @@ static void print_default(FILE *out, const yard_key_desc *desc, yard_dialect dia
     }
 }
 
-static void print_row(FILE *out, const yard_key_desc *desc) {
+static const char *reload_text(yard_key key) {
+    if (keys[key].role != YARD_ROLE_USED) {
+        return "-";
+    }
+    return yard_key_reloads(key) ? "at once" : "restart";
+}
+
+static void print_row(FILE *out, yard_key key) {
+    const yard_key_desc *desc = &keys[key];
     if (desc->kind == YARD_KIND_TABLE) {
         (void)fprintf(out, "| `[%s]` | ", desc->table);
     } else {
@@ -87,7 +136,7 @@ static void print_row(FILE *out, const yard_key_desc *desc) {
         (void)fputs(", Tendermint 0.22: ", out);
         print_default(out, desc, YARD_DIALECT_TENDERMINT);
     }
-    (void)fputs(" | ", out);
+    (void)fprintf(out, " | %s | ", reload_text(key));
     if (desc->role == YARD_ROLE_NO_EFFECT) {
         (void)fputs("accepted, no effect: ", out);
     } else if (desc->role == YARD_ROLE_NOT_YET) {
@@ -106,12 +155,15 @@ static void print_row(FILE *out, const yard_key_desc *desc) {
 }
 
 static void print_table(FILE *out, const char *heading, const char *table) {
-    (void)fprintf(out, "\n## %s\n\n| key | default | meaning |\n| --- | --- | --- |\n", heading);
+    (void)fprintf(out,
+                  "\n## %s\n\n| key | default | on SIGHUP | meaning |\n"
+                  "| --- | --- | --- | --- |\n",
+                  heading);
     for (yard_key key = 0; key < YARD_KEY_COUNT; key++) {
         const bool here =
             table[0] == '\0' ? keys[key].table[0] == '\0' : is_inside(keys[key].table, table);
         if (here) {
-            print_row(out, &keys[key]);
+            print_row(out, key);
         }
     }
 }
@@ -128,7 +180,13 @@ void yard_keys_print(FILE *out) {
         "A flag wins over `[switchyard]`, that over the file's top level, that over the default.\n"
         "Each key of `[p2p]` is the flag `--p2p.KEY VALUE`, each other one `--KEY VALUE`; `_` and\n"
         "`-` are the same in flags, lists are written as in TOML. Durations are numbers with\n"
-        "units: `20s`, `1m30s`, `100ms`. Other tables of the file are not read.\n",
+        "units: `20s`, `1m30s`, `100ms`. Other tables of the file are not read.\n"
+        "\n"
+        "On SIGHUP `yard start` reads the file again. It takes all of it or, when anything in it\n"
+        "is wrong, nothing, and logs what changed; `restart` marks keys that keep their old value\n"
+        "until then. New deadlines, rates and keepalive hold for connections made from then on; "
+        "peers\n"
+        "over a new limit, and those that a list does not let pass any more, leave at once.\n",
         out);
     print_table(out, "[switchyard]", "switchyard");
     print_table(out, "[p2p]", "p2p");

@@ -60,6 +60,9 @@ yard_key yard_key_find(const char *table, const char *name);
  * gives way to the [switchyard] key of its name. */
 yard_key yard_key_of_flag(const char *flag, size_t len);
 
+/* Does a new value take effect on SIGHUP?  Other keys that are used need a restart. */
+bool yard_key_reloads(yard_key key);
+
 /* The reference of all keys as Markdown. */
 void yard_keys_print(FILE *out);
 

@@ -25,6 +25,9 @@ static void write_record(void *user, const sy_log_record *record) {
     char at[TIME_CAP];
     int len;
 
+    if (record->level < sink->level) {
+        return;
+    }
     format_time(at);
     if (sink->json) {
         /* The record is a whole object: its brace gives way to ours with the time. */
@@ -39,6 +42,11 @@ static void write_record(void *user, const sy_log_record *record) {
     }
 }
 
+sy_log yard_log_make_open(yard_log_sink *sink) {
+    return (sy_log){.fn = write_record, .user = sink, .level = SY_LOG_DEBUG};
+}
+
 sy_log yard_log_make(yard_log_sink *sink, sy_log_level level) {
+    sink->level = level;
     return (sy_log){.fn = write_record, .user = sink, .level = level};
 }

@@ -10,7 +10,12 @@
 
 typedef struct yard_log_sink {
     bool json;
+    sy_log_level level; /* of everybody who logs here; may change */
 } yard_log_sink;
+
+/* The log for those that keep a copy of it for good: takes every level, and the sink's own decides.
+ */
+sy_log yard_log_make_open(yard_log_sink *sink);
 
 /* The log to hand to the library; sink borrows until the last use. */
 sy_log yard_log_make(yard_log_sink *sink, sy_log_level level);

@@ -10,10 +10,10 @@
 #include <switchyard/assert.h>
 #include <switchyard/pex.h>
 
-#define OUTBOUND_TARGET   10           /* of a Tendermint 0.22 node, inside its max_num_peers */
-#define PENDING_BYTES     4096         /* SPEC SW-05 */
-#define LOOP_BYTES        (256 * 1024) /* read area and scratch areas */
-#define OTHER_DESCRIPTORS 32           /* standard streams, loop, resolver, listener */
+#define OUTBOUND_TARGET   10    /* of a Tendermint 0.22 node, inside its max_num_peers */
+#define PENDING_BYTES     4096  /* SPEC SW-05 */
+#define PENDING_PLAIN     32768 /* in plain NodeInfo comes before the identity */
+#define OTHER_DESCRIPTORS 32    /* standard streams, loop, resolver, listener, application */
 
 static const char *text_of(const yard_config *config, yard_key key) {
     return config->values[key].text;
@@ -246,6 +246,62 @@ static void set_ids(yard_config *config, yard_key key, sy_node_id **ids, size_t 
     *ret_count = count;
 }
 
+/* Entries end at a comma or a line's end, so that a list can be a text of many lines. */
+static bool next_rule(const char **at, const char **ret_item, size_t *ret_len) {
+    static const char blank[] = " \t\n,";
+    const char *item = *at + strspn(*at, blank);
+    size_t len = strcspn(item, "\n,");
+    *at = item + len;
+    while (len > 0 && strchr(blank, item[len - 1]) != NULL) {
+        len--;
+    }
+    *ret_item = item;
+    *ret_len = len;
+    return len > 0;
+}
+
+/* A list of IDs, addresses and prefixes. */
+static void set_rules(yard_config *config, yard_key key, sy_net_rule **rules, size_t *count) {
+    const char *at = text_of(config, key);
+    const char *item;
+    size_t item_len;
+    size_t cap = 0;
+    for (size_t position = 1; next_rule(&at, &item, &item_len); position++) {
+        sy_detail why;
+        sy_net_rule rule;
+        sy_detail_clear(&why);
+        if (position > SY_FILTER_RULES_MAX) {
+            yard_config_refuse(config, key, "more than the limit of %d entries",
+                               SY_FILTER_RULES_MAX);
+            return;
+        }
+        if (sy_net_rule_parse(item, item_len, &rule, &why) != SY_OK) {
+            yard_config_refuse(config, key, "entry %zu: %s", position, why.text);
+            continue;
+        }
+        if (*count == cap) {
+            cap = cap == 0 ? 16 : 2 * cap;
+            *rules = yard_resize(*rules, cap, sizeof **rules);
+        }
+        (*rules)[(*count)++] = rule;
+    }
+}
+
+static void set_filter(yard_config *config, yard_node *node) {
+    set_rules(config, YARD_KEY_ALLOW_PEERS, &node->allow, &node->allow_count);
+    set_rules(config, YARD_KEY_DENY_PEERS, &node->deny, &node->deny_count);
+    node->bans_path = yard_path(config->home, text_of(config, YARD_KEY_BANS_FILE));
+}
+
+sy_filter_settings yard_node_filter(const yard_node *node) {
+    return (sy_filter_settings){
+        .allow = node->allow,
+        .allow_count = node->allow_count,
+        .deny = node->deny,
+        .deny_count = node->deny_count,
+    };
+}
+
 static void set_peers(yard_config *config, yard_node *node) {
     set_addrs(config, YARD_KEY_PERSISTENT_PEERS, &node->persistent, &node->persistent_count);
     set_ids(config, YARD_KEY_UNCONDITIONAL_PEER_IDS, &node->unconditional,
@@ -347,6 +403,11 @@ static void set_limits(yard_config *config, yard_node *node) {
     s->recv_rate = number_of(config, YARD_KEY_RECV_RATE);
     s->memory_max = (size_t)number_of(config, YARD_KEY_MEMORY_MAX);
     s->peer_memory_max = (size_t)number_of(config, YARD_KEY_PEER_MEMORY_MAX);
+    s->frame_cipher = text_of(config, YARD_KEY_FRAME_CIPHER);
+    if (strcmp(s->frame_cipher, "auto") != 0 && strcmp(s->frame_cipher, "library") != 0) {
+        yard_config_refuse(config, YARD_KEY_FRAME_CIPHER, "\"%.64s\" is neither auto nor library",
+                           s->frame_cipher);
+    }
     if (s->pong_timeout >= s->ping_interval) {
         char *interval = yard_duration_print(s->ping_interval);
         yard_config_refuse(config, YARD_KEY_PONG_TIMEOUT,
@@ -419,14 +480,12 @@ bool yard_node_build(yard_config *config, yard_node *node) {
     set_profiles(config, node);
     set_listener(config, node);
     set_peers(config, node);
+    set_filter(config, node);
     set_pex(config, node);
     set_admission(config, node);
     set_limits(config, node);
     check_channels(config);
-    if (number_of(config, YARD_KEY_FILTER_PEERS) != 0) {
-        yard_config_refuse(config, YARD_KEY_FILTER_PEERS,
-                           "true: filtering peers through an application is not available yet");
-    }
+    node->filter_peers = yard_app_filter_build(config, &node->app_filter);
     note_no_effect(config);
     return config->errors.count == 0;
 }
@@ -434,6 +493,9 @@ bool yard_node_build(yard_config *config, yard_node *node) {
 void yard_node_fini(yard_node *node) {
     free(node->persistent);
     free(node->unconditional);
+    free(node->allow);
+    free(node->deny);
+    free(node->bans_path);
     free(node->seeds);
     free(node->private_ids);
     free(node->book_path);
@@ -446,21 +508,42 @@ void yard_node_fini(yard_node *node) {
 
 /* ---- The worst case -------------------------------------------------------------------------- */
 
+static bool speaks_plain(const sy_settings *s) {
+    for (size_t i = 0; i < s->profile_count; i++) {
+        if (strcmp(s->profiles[i], "plain") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each rule is held by the node and by its switch, the bans are while they are read twice. */
+static uint64_t list_bytes(const yard_node *node) {
+    return 2 * ((uint64_t)(node->allow_count + node->deny_count) * sizeof(sy_net_rule) +
+                (uint64_t)SY_BANS_MAX * sizeof(sy_ban));
+}
+
 yard_memory yard_node_memory(const yard_node *node) {
     const sy_settings *s = &node->settings;
-    yard_memory memory = {.loop = LOOP_BYTES};
+    yard_memory memory = {.loop = YARD_LOOP_BYTES, .lists = list_bytes(node)};
     memory.peers = s->total_connections > 0 ? s->total_connections
                                             : s->max_inbound + s->max_outbound +
                                                   node->persistent_count + s->unconditional_count;
     memory.peer_bytes = memory.peers > UINT64_MAX / 2 / s->peer_memory_max
                             ? UINT64_MAX / 2
                             : (uint64_t)memory.peers * s->peer_memory_max;
-    memory.pending = (uint64_t)s->max_pending * PENDING_BYTES;
+    memory.handshakes =
+        s->max_pending + node->persistent_count + (node->pex ? SY_PEX_DIALING_MAX : 0);
+    memory.pending =
+        (uint64_t)memory.handshakes * (speaks_plain(s) ? PENDING_PLAIN : PENDING_BYTES);
+    memory.book = node->pex ? YARD_BOOK_BYTES : 0;
     const uint64_t charged = memory.peer_bytes + memory.pending;
-    memory.worst = (charged < s->memory_max ? charged : s->memory_max) + memory.loop;
+    memory.worst = (charged < s->memory_max ? charged : s->memory_max) + memory.book +
+                   memory.lists + memory.loop;
     return memory;
 }
 
 size_t yard_node_descriptors(const yard_node *node) {
-    return yard_node_memory(node).peers + node->settings.max_pending + OTHER_DESCRIPTORS;
+    const yard_memory memory = yard_node_memory(node);
+    return memory.peers + memory.handshakes + OTHER_DESCRIPTORS;
 }

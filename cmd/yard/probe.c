@@ -100,7 +100,7 @@ static json_t *channels_of(const sy_node_info *info) {
 }
 
 /* In the form of a node's /net_info, with numbers as numbers. */
-static json_t *describe(const sy_node_info *info) {
+json_t *yard_node_info_json(const sy_node_info *info) {
     json_t *object = json_object();
     json_t *versions = json_object();
     json_t *other = json_object();
@@ -122,7 +122,7 @@ static json_t *describe(const sy_node_info *info) {
 
 void yard_probe_learn(yard_probe *probe, const sy_node_info *info) {
     json_decref(probe->node_info);
-    probe->node_info = describe(info);
+    probe->node_info = yard_node_info_json(info);
     free(probe->network);
     free(probe->version);
     probe->network = printable(info->network);

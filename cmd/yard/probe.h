@@ -70,6 +70,9 @@ void yard_probe_fini(yard_probe *probe);
 bool yard_probe_run(yard_probe *probe, const char *chain_id, const char *const *profiles,
                     size_t profile_count);
 
+/* NodeInfo in the form of a node's /net_info.  Owned. */
+json_t *yard_node_info_json(const sy_node_info *info);
+
 /* The outcome as an object with profile, id, node_info, steps, error.  Owned. */
 json_t *yard_probe_report(const yard_probe *probe);
 

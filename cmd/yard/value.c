@@ -487,6 +487,18 @@ void yard_value_fini(yard_value *value) {
     *value = (yard_value){0};
 }
 
+void yard_value_copy(const yard_value *from, yard_value *ret_value) {
+    *ret_value = *from;
+    if (from->text != NULL) {
+        ret_value->text = yard_strdup(from->text);
+    }
+    for (size_t i = 0; i < YARD_TEXTS_MAX; i++) {
+        if (from->texts[i] != NULL) {
+            ret_value->texts[i] = yard_strdup(from->texts[i]);
+        }
+    }
+}
+
 static char *print_quoted(const char *text) {
     char *out = yard_alloc(2 * strlen(text) + 3, 1);
     size_t len = 0;

@@ -44,6 +44,9 @@ bool yard_value_of_toml(const yard_key_desc *desc, const toml_value *toml, yard_
 bool yard_value_of_text(const yard_key_desc *desc, const char *text, yard_value *ret_value,
                         yard_value_error *ret_error);
 
+/* Deep.  *ret_value must be zeroed or finished. */
+void yard_value_copy(const yard_value *from, yard_value *ret_value);
+
 void yard_value_fini(yard_value *value);
 
 /* As TOML: `"text"`, `true`, `40`, `"1m30s"`, `["a", "b"]`.  Owned. */

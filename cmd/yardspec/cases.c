@@ -7,9 +7,10 @@
 #define CASES_MAX 512
 
 static const spec_group *const groups[] = {
-    &spec_group_framing, &spec_group_ephemeral, &spec_group_auth,
-    &spec_group_frames,  &spec_group_node_info, &spec_group_admission,
-    &spec_group_packets, &spec_group_mux,       &spec_group_deadlines,
+    &spec_group_framing,   &spec_group_ephemeral, &spec_group_auth,      &spec_group_frames,
+    &spec_group_node_info, &spec_group_admission, &spec_group_limits,    &spec_group_dialer,
+    &spec_group_packets,   &spec_group_mux,       &spec_group_pings,     &spec_group_pex,
+    &spec_group_resources, &spec_group_deadlines, &spec_group_keepalive,
 };
 
 #define GROUPS (sizeof groups / sizeof groups[0])
@@ -86,15 +87,47 @@ bool spec_group_exists(const char *name) {
     return false;
 }
 
-/* A refusal that takes the whole node down is none. */
-static void check_alive(spec_run *run) {
+#define QUICK_MS 5000
+
+bool spec_row_is_slow(const spec_settings *settings, const spec_row *row) {
+    return (row->flags & SPEC_F_SLOW) != 0 ||
+           ((row->flags & SPEC_F_DEADLINE) != 0 && settings->handshake_ms >= QUICK_MS) ||
+           ((row->flags & SPEC_F_KEEP) != 0 && settings->ping_ms + settings->pong_ms >= QUICK_MS);
+}
+
+/* A refusal that takes the whole node down is none.  A target that dials must come again; its
+ * connection is kept for the next case. */
+static bool is_alive(spec_run *run) {
+    if (run->listen_fd >= 0) {
+        run->next_fd = spec_accept(run);
+        return run->next_fd >= 0;
+    }
     spec_peer peer;
     spec_peer_init(&peer, run->target.profile, run->timeout_ms);
-    if (run->verdict == SPEC_PASS && !spec_peer_connect(&peer, &run->target.endpoint)) {
-        run->verdict = SPEC_UNDECIDED;
-        spec_fail(run, "that the node goes on", "the node no longer listens");
-    }
+    const bool alive = spec_peer_connect(&peer, &run->target.endpoint);
     spec_peer_fini(&peer);
+    return alive;
+}
+
+/* Why the case cannot be judged, or NULL. */
+static const char *obstacle(const spec_run *run, const spec_row *row) {
+    const spec_target *target = &run->target;
+    if (run->gone) {
+        return "the target has gone";
+    }
+    if (spec_row_is_slow(&run->settings, row) && !run->slow) {
+        return "takes more than 5 s: --slow runs it";
+    }
+    if (((row->flags & SPEC_F_ECHO) != 0 || row->expect == SPEC_ECHO) && target->echo_count == 0) {
+        return "no channel of the target echoes";
+    }
+    if ((row->flags & SPEC_F_HIGH) != 0 && spec_high_channel(run) == 0) {
+        return "the target serves no channel from 80 on";
+    }
+    if ((row->flags & SPEC_F_PEX) != 0 && !spec_serves(run, 0)) {
+        return "the target does not serve channel 00";
+    }
+    return NULL;
 }
 
 void spec_case_run(spec_run *run, const spec_case *one) {
@@ -102,11 +135,9 @@ void spec_case_run(spec_run *run, const spec_case *one) {
     run->verdict = SPEC_UNDECIDED;
     run->sent[0] = '\0';
     run->detail[0] = '\0';
-    if ((row->flags & SPEC_F_SLOW) != 0 && !run->slow) {
-        spec_skip(run, "takes more than 5 s: --slow runs it");
-    } else if (((row->flags & SPEC_F_ECHO) != 0 || row->expect == SPEC_ECHO) &&
-               run->target.echo_count == 0) {
-        spec_skip(run, "no channel of the target echoes");
+    const char *why = obstacle(run, row);
+    if (why != NULL) {
+        spec_skip(run, "%s", why);
     } else if (row->run != NULL) {
         row->run(run, row);
     } else {
@@ -118,7 +149,15 @@ void spec_case_run(spec_run *run, const spec_case *one) {
         spec_peer_fini(&run->peers[i]);
     }
     run->peer_count = 0;
-    check_alive(run);
+    run->case_dials = run->dials;
+    if (run->verdict != SPEC_SKIP && !is_alive(run)) {
+        run->gone = true;
+    }
+    if (run->gone && run->verdict == SPEC_PASS) {
+        run->verdict = SPEC_UNDECIDED;
+        spec_fail(run, "that the node goes on", "%s",
+                  run->listen_fd >= 0 ? "the node dials no more" : "the node no longer listens");
+    }
     if (run->verdict == SPEC_UNDECIDED) {
         spec_die("case %s ended without a verdict", one->id);
     }

@@ -22,12 +22,18 @@ typedef enum spec_expect {
     SPEC_ECHO,   /* `data` comes back on the echo channel */
 } spec_expect;
 
-#define SPEC_F_HOLD 1u  /* send nothing after it */
-#define SPEC_F_SHUT 2u  /* then end our half */
-#define SPEC_F_SLOW 4u  /* more than 5 s */
-#define SPEC_F_TM   8u  /* a function for this profile only */
-#define SPEC_F_CB   16u /* ... */
-#define SPEC_F_ECHO 32u /* needs a channel that echoes */
+#define SPEC_F_HOLD     1u    /* send nothing after it */
+#define SPEC_F_SHUT     2u    /* then end our half */
+#define SPEC_F_SLOW     4u    /* more than 5 s */
+#define SPEC_F_TM       8u    /* a function for this profile only */
+#define SPEC_F_CB       16u   /* ... */
+#define SPEC_F_ECHO     32u   /* needs a channel that echoes */
+#define SPEC_F_DIAL     64u   /* only when we dial */
+#define SPEC_F_LISTEN   128u  /* only when the target dials */
+#define SPEC_F_DEADLINE 256u  /* takes about handshake_timeout */
+#define SPEC_F_KEEP     512u  /* takes about ping_interval and pong_timeout */
+#define SPEC_F_HIGH     1024u /* needs a channel from 80 on */
+#define SPEC_F_PEX      2048u /* needs channel 00 */
 
 typedef struct spec_row {
     const char *id;
@@ -65,9 +71,18 @@ extern const spec_group spec_group_auth;
 extern const spec_group spec_group_frames;
 extern const spec_group spec_group_node_info;
 extern const spec_group spec_group_admission;
+extern const spec_group spec_group_limits;
+extern const spec_group spec_group_dialer;
 extern const spec_group spec_group_packets;
 extern const spec_group spec_group_mux;
+extern const spec_group spec_group_pings;
+extern const spec_group spec_group_pex;
+extern const spec_group spec_group_resources;
 extern const spec_group spec_group_deadlines;
+extern const spec_group spec_group_keepalive;
+
+/* Whether a row takes more than 5 s with what is known of the target's settings. */
+bool spec_row_is_slow(const spec_settings *settings, const spec_row *row);
 
 /* All cases in their order; a static table. */
 const spec_case *spec_cases(size_t *ret_count);

@@ -276,7 +276,26 @@ static void run_sent_frames(spec_run *run, const spec_row *row) {
     }
 }
 
+/* Whole frames and nothing else, all of which open with the keys of the schedule. */
+static void run_sealed(spec_run *run, const spec_row *row) {
+    (void)row;
+    spec_peer *peer = spec_dial_open(run);
+    if (peer == NULL || !spec_do_open(run, peer)) {
+        return;
+    }
+    const size_t clear = spec_peer_suite(peer)->eph_msg_len;
+    if (peer->received != clear + peer->frames * SY_SEALED_LEN + peer->raw.len) {
+        spec_fail(run, "frames of 1044 bytes", "%zu bytes with %zu frames", peer->received,
+                  peer->frames);
+    } else {
+        spec_pass(run, "%zu frames", peer->frames);
+    }
+}
+
 static const spec_row rows[] = {
+    {"sealed", "STS-12", "CC-14", "everything is sealed in frames of 1044 bytes",
+     .run = run_sealed},
+    {"frame-keys", "STS-08", "CC-09", "the keys are those of the schedule", .run = run_sealed},
     {"tag-bit", "STS-17", "CC-21", "one bit of the tag is wrong", .run = run_bent, .arg = 0},
     {"cipher-bit", "STS-17", "CC-21", "one bit of the ciphertext is wrong", .run = run_bent,
      .arg = 1},

@@ -89,6 +89,25 @@ static void run_form(spec_run *run, const spec_row *row) {
     }
 }
 
+/* Nothing as long as it cannot know the profile, or one whole message when it knows only one. */
+static void run_silent(spec_run *run, const spec_row *row) {
+    (void)row;
+    spec_peer *peer = spec_dial(run);
+    if (peer == NULL) {
+        return;
+    }
+    const size_t whole = spec_peer_suite(peer)->eph_msg_len;
+    spec_note_sent(run, "nothing");
+    peer->timeout_ms = 500;
+    (void)spec_peer_need_raw(peer, whole + 1);
+    if (peer->raw.len == 0 || peer->raw.len == whole) {
+        spec_pass(run, "%zu bytes", peer->raw.len);
+    } else {
+        spec_fail(run, "nothing, or an ephemeral key message", "%s",
+                  spec_show(peer->raw.data, peer->raw.len));
+    }
+}
+
 static void run_byte_by_byte(spec_run *run, const spec_row *row) {
     (void)row;
     spec_peer *peer = spec_dial(run);
@@ -140,6 +159,7 @@ static const spec_row framing[] = {
      .run = run_form},
     {"eph-unasked", "STS-02", "CC-02", "two bytes of ours bring the target's whole key",
      .run = run_without_waiting},
+    {"eph-silent", "PR-02", NULL, "before our first byte", .flags = SPEC_F_DIAL, .run = run_silent},
     {"eph-bytewise", "PR-01", NULL, "the key arrives byte by byte", .run = run_byte_by_byte},
     {"eph-joined", "STS-20", "CC-24", "what follows the key in the same write is not lost",
      .run = run_all_at_once},
@@ -163,9 +183,9 @@ static const spec_row framing[] = {
     {"eph-type", "CC-04", NULL, "the value as a varint", NULL, "22 08 $E 00"},
     {"eph-field-2", "CC-04", NULL, "the key as field 2", NULL, "[12[$E]]"},
     {"first-tls", "PR-03", NULL, "a TLS hello", "16030100c8010000c40303 $E",
-     "16030100c8010000c40303 $E"},
+     "16030100c8010000c40303 $E", .flags = SPEC_F_DIAL},
     {"first-http", "PR-03", NULL, "an HTTP request", "'GET / HTTP/1.1' 0d0a 'Host: x' 0d0a0d0a",
-     "'GET / HTTP/1.1' 0d0a 'Host: x' 0d0a0d0a", .flags = SPEC_F_HOLD},
+     "'GET / HTTP/1.1' 0d0a 'Host: x' 0d0a0d0a", .flags = SPEC_F_HOLD | SPEC_F_DIAL},
 };
 
 const spec_group spec_group_framing = {"framing", framing, sizeof framing / sizeof framing[0],

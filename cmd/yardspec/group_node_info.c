@@ -116,6 +116,43 @@ static void run_frames_of_one(spec_run *run, const spec_row *row) {
     }
 }
 
+/* A piece of a message on each channel that it lists: it must have a reactor for each. */
+static void run_listed(spec_run *run, const spec_row *row) {
+    (void)row;
+    spec_peer *peer = spec_dial_open(run);
+    spec_bytes out = {0};
+    if (peer == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < run->target.channel_count; i++) {
+        uint8_t head[SY_PACKET_OVERHEAD];
+        spec_bytes_add(
+            &out, head,
+            sy_packet_write_header(spec_peer_codec(peer), run->target.channels[i], false, 1, head));
+        spec_bytes_fill(&out, 1, 'x');
+    }
+    spec_note_sent(run, "a piece on each of %zu channels", run->target.channel_count);
+    spec_peer_send_stream(peer, out.data, out.len);
+    spec_bytes_fini(&out);
+    spec_judge_open(run, peer);
+}
+
+/* The port that we dialed, when it names the host that we dialed or none. */
+static void run_port(spec_run *run, const spec_row *row) {
+    const sy_endpoint *dialed = &run->target.endpoint;
+    const sy_addr *listen = &run->target.listen;
+    (void)row;
+    if (!run->target.has_listen || !listen->is_ip ||
+        (!sy_endpoint_is_any(&listen->endpoint) &&
+         memcmp(listen->endpoint.ip, dialed->ip, sizeof dialed->ip) != 0)) {
+        spec_skip(run, "NodeInfo names another host than the one dialed");
+    } else if (listen->port != dialed->port) {
+        spec_fail(run, "the port that was dialed", "port %u", listen->port);
+    } else {
+        spec_pass(run, "port %u", listen->port);
+    }
+}
+
 #define BOTH(id, clause, title, tm, cb, expect)                                                    \
     { id, clause, NULL, title, tm, cb, expect }
 #define BAD(id, clause, title, tm, cb)  BOTH(id, clause, title, tm, cb, SPEC_REFUSE)
@@ -128,6 +165,9 @@ static const spec_row rows[] = {
     {"ni-unasked", "NI-01", NULL, "the target sends its own without waiting", .run = run_sent},
     {"ni-form", "NI-02", "NI-07", "the target's own has the form of the specification",
      .run = run_form},
+    {"id-text", "ID-03", NULL, "the target's ID in it is 40 lower-case digits", .run = run_form},
+    {"ni-channels", "NI-19", NULL, "each channel that it lists is served", .run = run_listed},
+    {"ni-port", "NI-20", NULL, "the port that it names", .flags = SPEC_F_DIAL, .run = run_port},
     {"ni-frames", "STS-20", "CC-24", "NodeInfo in frames of one byte", .run = run_frames_of_one},
     {"ni-with-packet", "NI-01", NULL, "a ping in the same frame", "[{1-7}] 0415c3d289",
      "[{1-8}] 020a00", SPEC_ACCEPT},
@@ -259,6 +299,33 @@ static const spec_row rows[] = {
         "[{1-2}1a['127.0.0.1:http']{4-8}]"),
     BAD("listen-port-signed", "NI-32", "port -1", "[{1}12['127.0.0.1:-1']{3-6}]",
         "[{1-2}1a['127.0.0.1:-1']{4-8}]"),
+    /* The rules of addresses, which a ListenAddr follows. */
+    BAD("addr-port-6", "AD-05", "a port of six digits", "[{1}12['127.0.0.1:026656']{3-6}]",
+        "[{1-2}1a['127.0.0.1:026656']{4-8}]"),
+    BAD("addr-port-space", "AD-05", "a space in front of the port", "[{1}12['127.0.0.1: 80']{3-6}]",
+        "[{1-2}1a['127.0.0.1: 80']{4-8}]"),
+    GOOD("addr-port-0", "AD-06", "port 0", "[{1}12['1.2.3.4:0']{3-6}]",
+         "[{1-2}1a['1.2.3.4:0']{4-8}]"),
+    BAD("addr-v6-bare", "AD-07", "IPv6 without brackets", "[{1}12['2001:db9::1:80']{3-6}]",
+        "[{1-2}1a['2001:db9::1:80']{4-8}]"),
+    BAD("addr-v4-brackets", "AD-07", "brackets around IPv4", "[{1}12['[1.2.3.4]:80']{3-6}]",
+        "[{1-2}1a['[1.2.3.4]:80']{4-8}]"),
+    BAD("addr-v4-zero", "AD-08", "a leading zero", "[{1}12['01.2.3.4:80']{3-6}]",
+        "[{1-2}1a['01.2.3.4:80']{4-8}]"),
+    BAD("addr-v4-256", "AD-08", "a part above 255", "[{1}12['1.2.3.256:80']{3-6}]",
+        "[{1-2}1a['1.2.3.256:80']{4-8}]"),
+    BAD("addr-v4-three", "AD-08", "three parts", "[{1}12['1.2.3:80']{3-6}]",
+        "[{1-2}1a['1.2.3:80']{4-8}]"),
+    BAD("addr-v6-zone", "AD-09", "IPv6 with a zone", "[{1}12['[fe80::1%lo]:80']{3-6}]",
+        "[{1-2}1a['[fe80::1%lo]:80']{4-8}]"),
+    BAD("addr-label-dash", "AD-10", "a label that begins with a dash",
+        "[{1}12['-a.example:80']{3-6}]", "[{1-2}1a['-a.example:80']{4-8}]"),
+    BAD("addr-label-empty", "AD-10", "an empty label", "[{1}12['a..example:80']{3-6}]",
+        "[{1-2}1a['a..example:80']{4-8}]"),
+    BAD("addr-long", "AD-10", "a label of 305 letters", "[{1}12[*305:61 ':2665']{3-6}]",
+        "[{1-2}1a[*305:61 ':2665']{4-8}]"),
+    GOOD("addr-mapped", "AD-11", "IPv4 mapped into IPv6", "[{1}12['[::ffff:1.2.3.4]:80']{3-6}]",
+         "[{1-2}1a['[::ffff:1.2.3.4]:80']{4-8}]"),
     {"listen-name", "NI-41", NULL, "a name without an address",
      "[{1}12['no-such-name.invalid:26656']{3-6}]", "[{1-2}1a['no-such-name.invalid:26656']{4-8}]",
      SPEC_REFUSE, SPEC_F_SLOW},

@@ -15,6 +15,7 @@ static void reset(spec_run *run) {
         spec_peer_fini(&run->peers[i]);
     }
     run->peer_count = 0;
+    spec_clear_traces(run);
     run->verdict = SPEC_UNDECIDED;
     run->sent[0] = '\0';
 }
@@ -36,6 +37,8 @@ static bool take_info(spec_run *run, const spec_peer *peer) {
     }
     copy_text(target->network, sizeof target->network, info.network);
     copy_text(target->version, sizeof target->version, info.version);
+    target->has_listen = sy_addr_parse(info.listen_addr.data, info.listen_addr.len, SY_ADDR_LISTEN,
+                                       &target->listen, NULL) == SY_OK;
     target->p2p_version = info.p2p_version;
     target->block_version = info.block_version;
     target->app_version = info.app_version;
@@ -72,19 +75,27 @@ static unsigned first_byte(spec_run *run) {
     return profile;
 }
 
+/* One channel after the other on one connection, for as long as the target bears it. */
 static void find_echo(spec_run *run) {
     spec_target *target = &run->target;
     const int timeout_ms = run->timeout_ms;
+    spec_peer *peer = NULL;
     target->echo_count = 0;
     for (size_t i = 0; i < target->channel_count; i++) {
         uint8_t text[16];
+        if (target->channels[i] == 0 && target->channel_count > 1) {
+            continue; /* peer exchange: noise would be held against us */
+        }
         randombytes_buf(text, sizeof text);
-        reset(run);
-        spec_peer *peer = spec_dial_open(run);
+        if (peer == NULL || peer->ended) {
+            reset(run);
+            peer = spec_dial_open(run);
+        }
         if (peer == NULL) {
             continue;
         }
         peer->timeout_ms = timeout_ms < ECHO_MS ? timeout_ms : ECHO_MS;
+        run->verdict = SPEC_UNDECIDED;
         if (spec_do_echo(run, peer, target->channels[i], text, sizeof text)) {
             target->echo[target->echo_count++] = target->channels[i];
         }
@@ -92,22 +103,34 @@ static void find_echo(spec_run *run) {
     target->capacity = target->echo_count > 0 ? run->capacity : 0;
 }
 
-bool spec_learn(spec_run *run, spec_profile wanted, const char **ret_why) {
-    bool ok = false;
+/* A target that dials shows its profile; else both are tried. */
+static bool learn_first(spec_run *run, spec_profile wanted) {
+    if (run->listen_fd >= 0) {
+        run->target.profile = wanted;
+        run->next_fd = spec_accept(run);
+        if (run->next_fd >= 0) {
+            return learn_as(run, run->target.profile);
+        }
+        spec_fail(run, "that the target dials", "it did not within %ld s", run->wait_ms / 1000);
+        return false;
+    }
     unsigned try_first = wanted;
     if (wanted == SPEC_BOTH) {
         try_first = first_byte(run);
         reset(run);
     }
-    if (try_first == 0) {
-        ok = learn_as(run, SPEC_COMETBFT);
-        if (!ok) {
-            reset(run);
-            ok = learn_as(run, SPEC_TENDERMINT);
-        }
-    } else {
-        ok = learn_as(run, try_first == SPEC_TENDERMINT ? SPEC_TENDERMINT : SPEC_COMETBFT);
+    if (try_first != 0) {
+        return learn_as(run, try_first == SPEC_TENDERMINT ? SPEC_TENDERMINT : SPEC_COMETBFT);
     }
+    if (learn_as(run, SPEC_COMETBFT)) {
+        return true;
+    }
+    reset(run);
+    return learn_as(run, SPEC_TENDERMINT);
+}
+
+bool spec_learn(spec_run *run, spec_profile wanted, const char **ret_why) {
+    bool ok = learn_first(run, wanted);
     if (ok) {
         reset(run);
         ok = spec_dial_open(run) != NULL;

@@ -17,16 +17,21 @@
 #include "base/rd.h"
 
 #define READ_SIZE    65536
+#define LAST_LOOK_MS 25 /* some dialers never forget a peer that left while they took it in */
 #define RAW_KEPT_MAX ((size_t)128 << 20)
 
 const char *spec_profile_name(spec_profile profile) {
     return profile == SPEC_TENDERMINT ? "tendermint" : "cometbft";
 }
 
-long spec_now_ms(void) {
+long spec_now_us(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+long spec_now_ms(void) {
+    return spec_now_us() / 1000;
 }
 
 const sy_suite *spec_peer_suite(const spec_peer *peer) {
@@ -53,6 +58,10 @@ void spec_peer_init(spec_peer *peer, spec_profile profile, int timeout_ms) {
 
 void spec_peer_close(spec_peer *peer) {
     if (peer->fd >= 0) {
+        if (peer->accepted) {
+            (void)poll(NULL, 0, LAST_LOOK_MS);
+        }
+        spec_trace_end(peer->trace, SPEC_END_US);
         (void)close(peer->fd);
         peer->fd = -1;
     }
@@ -69,7 +78,7 @@ void spec_peer_fini(spec_peer *peer) {
 
 /* ---- TCP ------------------------------------------------------------------------------------- */
 
-static socklen_t to_sockaddr(const sy_endpoint *endpoint, struct sockaddr_storage *ret) {
+socklen_t spec_sockaddr(const sy_endpoint *endpoint, struct sockaddr_storage *ret) {
     memset(ret, 0, sizeof *ret);
     if (sy_endpoint_is_v4(endpoint)) {
         struct sockaddr_in *in = (void *)ret;
@@ -85,20 +94,47 @@ static socklen_t to_sockaddr(const sy_endpoint *endpoint, struct sockaddr_storag
     return sizeof *in6;
 }
 
-static uint16_t local_port(int fd) {
+static uint16_t port_of(const struct sockaddr_storage *addr) {
+    return ntohs(addr->ss_family == AF_INET
+                     ? ((const struct sockaddr_in *)(const void *)addr)->sin_port
+                     : ((const struct sockaddr_in6 *)(const void *)addr)->sin6_port);
+}
+
+uint16_t spec_local_port(int fd) {
     struct sockaddr_storage addr = {0};
     socklen_t len = sizeof addr;
-    if (getsockname(fd, (struct sockaddr *)&addr, &len) != 0) {
-        return 0;
+    return getsockname(fd, (struct sockaddr *)&addr, &len) == 0 ? port_of(&addr) : 0;
+}
+
+uint16_t spec_remote_port(int fd) {
+    struct sockaddr_storage addr = {0};
+    socklen_t len = sizeof addr;
+    return getpeername(fd, (struct sockaddr *)&addr, &len) == 0 ? port_of(&addr) : 0;
+}
+
+static void note_port(spec_peer *peer) {
+    peer->port = spec_local_port(peer->fd);
+    if (peer->trace != NULL) {
+        peer->trace->port = peer->port;
     }
-    return ntohs(addr.ss_family == AF_INET
-                     ? ((const struct sockaddr_in *)(const void *)&addr)->sin_port
-                     : ((const struct sockaddr_in6 *)(const void *)&addr)->sin6_port);
+}
+
+void spec_peer_adopt(spec_peer *peer, int fd) {
+    const int one = 1;
+    peer->fd = fd;
+    peer->accepted = true;
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    note_port(peer);
+    if (peer->trace != NULL) {
+        peer->trace->accepted = true;
+    }
 }
 
 bool spec_peer_connect(spec_peer *peer, const sy_endpoint *endpoint) {
     struct sockaddr_storage addr;
-    const socklen_t len = to_sockaddr(endpoint, &addr);
+    const socklen_t len = spec_sockaddr(endpoint, &addr);
     const int one = 1;
     peer->fd = socket(addr.ss_family, SOCK_STREAM, 0);
     if (peer->fd < 0) {
@@ -108,7 +144,7 @@ bool spec_peer_connect(spec_peer *peer, const sy_endpoint *endpoint) {
     (void)fcntl(peer->fd, F_SETFD, FD_CLOEXEC);
     (void)setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     const int connected = connect(peer->fd, (const struct sockaddr *)&addr, len);
-    peer->port = local_port(peer->fd);
+    note_port(peer);
     if (connected == 0) {
         return true;
     }
@@ -129,9 +165,11 @@ static void take(spec_peer *peer) {
     const ssize_t n = recv(peer->fd, buf, sizeof buf, 0);
     if (n > 0) {
         peer->received += (size_t)n;
+        spec_trace_wire(peer->trace, SPEC_THEIRS, buf, (size_t)n);
         spec_bytes_add(&peer->raw, buf, (size_t)n);
     } else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
         peer->ended = true;
+        spec_trace_end(peer->trace, SPEC_END_TARGET);
     }
 }
 
@@ -139,7 +177,7 @@ void spec_peer_send(spec_peer *peer, const void *data, size_t len) {
     const uint8_t *at = data;
     long until = spec_now_ms() + peer->timeout_ms;
     while (len > 0 && spec_now_ms() < until) {
-        const bool may_read = !peer->ended && peer->raw.len < RAW_KEPT_MAX;
+        const bool may_read = !peer->ended && !peer->deaf && peer->raw.len < RAW_KEPT_MAX;
         struct pollfd wait = {.fd = peer->fd, .events = (short)(POLLOUT | (may_read ? POLLIN : 0))};
         if (poll(&wait, 1, peer->timeout_ms) <= 0) {
             return;
@@ -152,6 +190,7 @@ void spec_peer_send(spec_peer *peer, const void *data, size_t len) {
         }
         const ssize_t n = send(peer->fd, at, len, MSG_NOSIGNAL);
         if (n > 0) {
+            spec_trace_wire(peer->trace, SPEC_OURS, at, (size_t)n);
             at += n;
             len -= (size_t)n;
             until = spec_now_ms() + peer->timeout_ms;
@@ -246,6 +285,7 @@ void spec_peer_seal(spec_peer *peer, const spec_frame *frame, const void *data, 
         *last = (uint8_t)(*last - back);
     }
     seal_plain(peer->profile, key, nonce, plain, sealed);
+    spec_trace_frame(peer->trace, SPEC_OURS, frame->has_length ? frame->length : len, data, len);
     const bool tag_first = peer->profile == SPEC_TENDERMINT;
     if (frame->bad_tag) {
         sealed[tag_first ? 0 : SY_SEALED_LEN - 1] ^= 1;
@@ -316,6 +356,7 @@ static spec_came open_frame(spec_peer *peer) {
     peer->frames_empty += len == 0;
     peer->frames_padded += !sodium_is_zero(plain + 4 + len, SY_FRAME_DATA_MAX - len);
     spec_bytes_add(&peer->plain, plain + 4, len);
+    spec_trace_frame(peer->trace, SPEC_THEIRS, len, plain + 4, len);
     return SPEC_CAME_DATA;
 }
 

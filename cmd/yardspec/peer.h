@@ -11,12 +11,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <switchyard/addr.h>
 #include <switchyard/node_info.h>
 #include <switchyard/node_key.h>
 
 #include "cmd/yardspec/bytes.h"
+#include "cmd/yardspec/evidence.h"
 #include "conn/packet.h"
 #include "conn/suite.h"
 
@@ -28,6 +30,7 @@ typedef enum spec_profile {
 
 /* Monotonic. */
 long spec_now_ms(void);
+long spec_now_us(void);
 
 const char *spec_profile_name(spec_profile profile);
 
@@ -66,6 +69,8 @@ typedef struct spec_peer {
     sy_frame_key recv_key;
     uint8_t challenge[32];
     uint8_t remote_pub[32];
+    bool accepted;        /* the target dialed */
+    bool deaf;            /* nothing is read while we send */
     bool ended;           /* the target closed */
     spec_bytes raw;       /* received, not yet looked at */
     size_t received;      /* bytes in all */
@@ -75,6 +80,7 @@ typedef struct spec_peer {
     size_t frames_padded; /* ... with padding that is not zero */
     size_t first_len;     /* data bytes of the first frame: the authentication message */
     spec_bytes info;      /* the remote's NodeInfo body */
+    spec_trace *trace;    /* borrowed; NULL: nobody wants to know */
     char wrong[160];
 } spec_peer;
 
@@ -82,8 +88,15 @@ typedef struct spec_peer {
 void spec_peer_init(spec_peer *peer, spec_profile profile, int timeout_ms);
 void spec_peer_fini(spec_peer *peer);
 
+socklen_t spec_sockaddr(const sy_endpoint *endpoint, struct sockaddr_storage *ret);
+uint16_t spec_local_port(int fd);
+uint16_t spec_remote_port(int fd);
+
 /* TCP.  false: not connected within the time-out. */
 bool spec_peer_connect(spec_peer *peer, const sy_endpoint *endpoint);
+
+/* Takes over a connection that the target made. */
+void spec_peer_adopt(spec_peer *peer, int fd);
 
 /* The end of our half. */
 void spec_peer_shut(spec_peer *peer);

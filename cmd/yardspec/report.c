@@ -9,7 +9,20 @@
 static const char *const verdict_names[SPEC_VERDICTS] = {"undecided", "pass", "fail", "skip",
                                                          "deviation"};
 
-void spec_report_add(spec_report *report, const spec_run *run, const spec_case *one, double ms) {
+static void print_result(const spec_report *report, const spec_result *result) {
+    const spec_case *one = result->one;
+    (void)printf("%-9s %-7s %-24s %s\n", verdict_names[result->verdict], one->clause, one->id,
+                 one->row->title);
+    if (result->verdict != SPEC_PASS || report->verbose) {
+        (void)printf("          %s\n", result->detail);
+    }
+    for (size_t i = 0; report->verbose && i < result->trace_count; i++) {
+        spec_trace_print(result->traces[i], "          ", stdout);
+    }
+    (void)fflush(stdout);
+}
+
+void spec_report_add(spec_report *report, spec_run *run, const spec_case *one, double ms) {
     report->results = realloc(report->results, (report->count + 1) * sizeof *report->results);
     char *detail = strdup(run->detail);
     if (report->results == NULL || detail == NULL) {
@@ -19,20 +32,22 @@ void spec_report_add(spec_report *report, const spec_run *run, const spec_case *
     *result = (spec_result){.one = one, .verdict = run->verdict, .detail = detail, .ms = ms};
     result->port_count = run->port_count;
     memcpy(result->ports, run->ports, sizeof result->ports);
+    result->dials = run->case_dials;
+    result->trace_count = run->trace_count;
+    memcpy(result->traces, run->traces, sizeof result->traces);
+    run->trace_count = 0;
     report->totals[run->verdict]++;
     if (!report->quiet) {
-        (void)printf("%-9s %-7s %-24s %s\n", verdict_names[run->verdict], one->clause, one->id,
-                     one->row->title);
-        if (run->verdict != SPEC_PASS) {
-            (void)printf("          %s\n", detail);
-        }
-        (void)fflush(stdout);
+        print_result(report, result);
     }
 }
 
 void spec_report_fini(spec_report *report) {
     for (size_t i = 0; i < report->count; i++) {
         free(report->results[i].detail);
+        for (size_t k = 0; k < report->results[i].trace_count; k++) {
+            spec_trace_del(report->results[i].traces[k]);
+        }
     }
     free(report->results);
     *report = (spec_report){0};
@@ -83,22 +98,40 @@ static const char *expect_name(const spec_row *row) {
     return row->run != NULL ? "function" : row->expect == SPEC_REFUSE ? "refuse" : "accept";
 }
 
+static json_t *evidence_json(const spec_result *result) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < result->trace_count; i++) {
+        (void)json_array_append_new(list, spec_trace_json(result->traces[i]));
+    }
+    return list;
+}
+
+static json_t *case_json(const spec_case *one) {
+    json_t *entry = json_object();
+    (void)json_object_set_new(entry, "id", json_string(one->id));
+    (void)json_object_set_new(entry, "clause", json_string(one->clause));
+    (void)json_object_set_new(entry, "group", json_string(one->group->name));
+    (void)json_object_set_new(entry, "title", json_string(one->row->title));
+    return entry;
+}
+
+static json_t *result_json(const spec_result *result) {
+    json_t *entry = case_json(result->one);
+    (void)json_object_set_new(entry, "verdict", json_string(verdict_names[result->verdict]));
+    (void)json_object_set_new(entry, "detail", text_json(result->detail));
+    (void)json_object_set_new(entry, "ms", json_real(result->ms));
+    (void)json_object_set_new(entry, "expected", json_string(expect_name(result->one->row)));
+    (void)json_object_set_new(entry, "ports", ports_json(result));
+    (void)json_object_set_new(entry, "dials", json_integer((json_int_t)result->dials));
+    (void)json_object_set_new(entry, "evidence", evidence_json(result));
+    return entry;
+}
+
 void spec_report_print_json(const spec_report *report, const spec_run *run) {
     json_t *cases = json_array();
     json_t *totals = json_object();
     for (size_t i = 0; i < report->count; i++) {
-        const spec_result *result = &report->results[i];
-        json_t *entry = json_object();
-        (void)json_object_set_new(entry, "id", json_string(result->one->id));
-        (void)json_object_set_new(entry, "clause", json_string(result->one->clause));
-        (void)json_object_set_new(entry, "group", json_string(result->one->group->name));
-        (void)json_object_set_new(entry, "title", json_string(result->one->row->title));
-        (void)json_object_set_new(entry, "verdict", json_string(verdict_names[result->verdict]));
-        (void)json_object_set_new(entry, "detail", text_json(result->detail));
-        (void)json_object_set_new(entry, "ms", json_real(result->ms));
-        (void)json_object_set_new(entry, "expected", json_string(expect_name(result->one->row)));
-        (void)json_object_set_new(entry, "ports", ports_json(result));
-        (void)json_array_append_new(cases, entry);
+        (void)json_array_append_new(cases, result_json(&report->results[i]));
     }
     for (spec_verdict v = SPEC_PASS; v < SPEC_VERDICTS; v++) {
         (void)json_object_set_new(totals, verdict_names[v],
@@ -108,6 +141,8 @@ void spec_report_print_json(const spec_report *report, const spec_run *run) {
     (void)json_object_set_new(document, "target", json_string(run->target.text));
     (void)json_object_set_new(document, "profile",
                               json_string(spec_profile_name(run->target.profile)));
+    (void)json_object_set_new(document, "dialed_by",
+                              json_string(run->listen_fd >= 0 ? "target" : "yardspec"));
     (void)json_object_set_new(document, "version", text_json(run->target.version));
     (void)json_object_set_new(document, "network", text_json(run->target.network));
     (void)json_object_set_new(document, "cases", cases);
@@ -115,7 +150,34 @@ void spec_report_print_json(const spec_report *report, const spec_run *run) {
     print_json(document);
 }
 
-void spec_list(unsigned profiles, bool json) {
+/* Who dials in a case: the roles of yardspec. */
+static json_t *roles_json(const spec_row *row) {
+    json_t *roles = json_array();
+    if ((row->flags & SPEC_F_LISTEN) == 0) {
+        (void)json_array_append_new(roles, json_string("dial"));
+    }
+    if ((row->flags & SPEC_F_DIAL) == 0) {
+        (void)json_array_append_new(roles, json_string("listen"));
+    }
+    return roles;
+}
+
+static json_t *list_json(const spec_case *one, const spec_settings *settings) {
+    json_t *entry = case_json(one);
+    json_t *names = json_array();
+    for (unsigned p = SPEC_TENDERMINT; p <= SPEC_COMETBFT; p++) {
+        if ((one->profiles & p) != 0) {
+            (void)json_array_append_new(names, json_string(spec_profile_name(p)));
+        }
+    }
+    (void)json_object_set_new(entry, "profiles", names);
+    (void)json_object_set_new(entry, "roles", roles_json(one->row));
+    (void)json_object_set_new(entry, "expected", json_string(expect_name(one->row)));
+    (void)json_object_set_new(entry, "slow", json_boolean(spec_row_is_slow(settings, one->row)));
+    return entry;
+}
+
+void spec_list(unsigned profiles, const spec_settings *settings, bool json) {
     size_t count = 0;
     const spec_case *cases = spec_cases(&count);
     json_t *list = json_array();
@@ -128,21 +190,7 @@ void spec_list(unsigned profiles, bool json) {
             (void)printf("%-11s %-7s %-24s %s\n", one->group->name, one->clause, one->id,
                          one->row->title);
         }
-        json_t *entry = json_object();
-        json_t *names = json_array();
-        for (unsigned p = SPEC_TENDERMINT; p <= SPEC_COMETBFT; p++) {
-            if ((one->profiles & p) != 0) {
-                (void)json_array_append_new(names, json_string(spec_profile_name(p)));
-            }
-        }
-        (void)json_object_set_new(entry, "id", json_string(one->id));
-        (void)json_object_set_new(entry, "clause", json_string(one->clause));
-        (void)json_object_set_new(entry, "group", json_string(one->group->name));
-        (void)json_object_set_new(entry, "title", json_string(one->row->title));
-        (void)json_object_set_new(entry, "profiles", names);
-        (void)json_object_set_new(entry, "slow",
-                                  json_boolean((one->row->flags & SPEC_F_SLOW) != 0));
-        (void)json_array_append_new(list, entry);
+        (void)json_array_append_new(list, list_json(one, settings));
     }
     if (json) {
         print_json(list);
@@ -196,6 +244,13 @@ static void put_case(FILE *file, const spec_result *result) {
         (void)fputs("<skipped", file);
         put_attribute(file, "message", result->detail);
         (void)fputs("/>", file);
+    }
+    if (result->verdict != SPEC_PASS && result->trace_count > 0) {
+        (void)fputs("\n<system-out>", file); /* the evidence is letters, digits and commas */
+        for (size_t i = 0; i < result->trace_count; i++) {
+            spec_trace_print(result->traces[i], "", file);
+        }
+        (void)fputs("</system-out>", file);
     }
     (void)fputs("</testcase>\n", file);
 }

@@ -80,10 +80,36 @@ spec_peer *spec_new(spec_run *run) {
     }
     spec_peer *peer = &run->peers[run->peer_count++];
     spec_peer_init(peer, run->target.profile, run->timeout_ms);
+    if (run->trace_count < SPEC_TRACES_MAX) {
+        peer->trace = spec_trace_new();
+        run->traces[run->trace_count++] = peer->trace;
+    }
+    return peer;
+}
+
+void spec_clear_traces(spec_run *run) {
+    for (size_t i = 0; i < run->trace_count; i++) {
+        spec_trace_del(run->traces[i]);
+    }
+    run->trace_count = 0;
+}
+
+static spec_peer *wait_for_dial(spec_run *run) {
+    const int fd = spec_accept(run);
+    if (fd < 0) {
+        spec_fail(run, "that the target dials", "it did not within %ld s", run->wait_ms / 1000);
+        return NULL;
+    }
+    spec_peer *peer = spec_new(run);
+    peer->key = run->key;
+    spec_peer_adopt(peer, fd);
     return peer;
 }
 
 spec_peer *spec_dial(spec_run *run) {
+    if (run->listen_fd >= 0) {
+        return wait_for_dial(run);
+    }
     spec_peer *peer = spec_new(run);
     if (!spec_peer_connect(peer, &run->target.endpoint)) {
         spec_fail(run, "a TCP connection", "none within the time-out");
@@ -112,6 +138,10 @@ bool spec_do_auth(spec_run *run, spec_peer *peer) {
         return false;
     }
     const sy_node_id id = sy_node_id_of_pubkey(peer->remote_pub);
+    if (!run->target.id_known) {
+        run->target.id = id;
+        run->target.id_known = true;
+    }
     if (!sy_node_id_equal(&id, &run->target.id)) {
         char text[SY_NODE_ID_TEXT_CAP];
         sy_node_id_format(&id, text);
@@ -263,6 +293,9 @@ static bool expand_name(void *user, char name, spec_bytes *out) {
     case 'u':
         spec_bytes_uvarint(out, spec_unserved_channel(n->run));
         return true;
+    case 'h':
+        spec_bytes_uvarint(out, spec_high_channel(n->run));
+        return true;
     default:
         return false;
     }
@@ -289,6 +322,25 @@ void spec_add_info(const spec_run *run, const spec_peer *peer, spec_bytes *out) 
 static bool serves(const spec_target *target, uint8_t channel) {
     return target->channel_count > 0 &&
            memchr(target->channels, channel, target->channel_count) != NULL;
+}
+
+bool spec_serves(const spec_run *run, uint8_t channel) {
+    return serves(&run->target, channel);
+}
+
+uint8_t spec_high_channel(const spec_run *run) {
+    const spec_target *target = &run->target;
+    for (size_t i = 0; i < target->echo_count; i++) {
+        if (target->echo[i] >= 0x80) {
+            return target->echo[i];
+        }
+    }
+    for (size_t i = 0; i < target->channel_count; i++) {
+        if (target->channels[i] >= 0x80) {
+            return target->channels[i];
+        }
+    }
+    return 0;
 }
 
 uint8_t spec_unserved_channel(const spec_run *run) {
@@ -350,6 +402,23 @@ spec_came spec_wait_message(spec_peer *peer, uint8_t channel, spec_bytes *ret) {
             spec_bytes_add(ret, packet.data.data, packet.data.len);
             if (packet.eof) {
                 return SPEC_CAME_DATA;
+            }
+        }
+    }
+}
+
+void spec_serve(spec_peer *const *peers, size_t count, int ms) {
+    for (int at = 0; at < ms; at += 20 * (int)count) {
+        for (size_t i = 0; i < count; i++) {
+            sy_packet packet;
+            peers[i]->timeout_ms = 20;
+            while (spec_peer_recv_packet(peers[i], &packet) == SPEC_CAME_DATA) {
+                if (packet.kind == SY_PACKET_KIND_PING) {
+                    spec_peer_send_pong(peers[i]);
+                }
+            }
+            if (peers[i]->ended) {
+                return;
             }
         }
     }

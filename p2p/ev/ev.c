@@ -67,6 +67,7 @@ static void on_check(struct ev_loop *loop, ev_check *watcher, int revents) {
     (void)loop;
     (void)revents;
     sy_ev *ev = watcher->data;
+    ev->turn_read = 0;
     (void)sy_ev_now(ev);
 }
 
@@ -124,6 +125,7 @@ static const sy_driver_ops ops = {
     .worker_unlock = sy_ev_worker_unlock,
     .worker_stop = sy_ev_worker_stop,
     .post = sy_ev_post,
+    .stream_connect_local = sy_ev_stream_connect_local,
 };
 
 const sy_driver_ops *sy_ev_ops(void) {

@@ -13,6 +13,10 @@
 
 #define SY_EV_READ_CAP  (128 * 1044)         /* one read: whole frames */
 #define SY_EV_READ_TURN (8 * SY_EV_READ_CAP) /* bytes read from one stream per turn */
+#define SY_EV_READ_ALL                                                                             \
+    (16 * SY_EV_READ_CAP) /* bytes read from all streams per turn; once they came, each            \
+                           * stream that is ready still has one read, so that many busy            \
+                           * peers do not keep a newcomer waiting */
 #define SY_EV_NOTSENT                                                                              \
     (128 * 1024)               /* unsent bytes the kernel may hold: little, so that an             \
                                 * urgent message overtakes bulk */
@@ -76,6 +80,7 @@ struct sy_ev {
     ev_check check;
     ev_timer timer;
     sy_time turn_now; /* read once per turn */
+    size_t turn_read; /* bytes read since the turn began */
     ev_async post;    /* worker threads wake the loop; started with the first of them */
 
     uint8_t *read_area; /* SY_EV_READ_CAP bytes, shared by all streams */
@@ -93,6 +98,8 @@ struct sy_ev {
 /* ev_stream.c */
 sy_err sy_ev_stream_connect(void *driver, sy_stream_ref ref, const sy_endpoint *remote,
                             void **ret_stream);
+sy_err sy_ev_stream_connect_local(void *driver, sy_stream_ref ref, const char *path,
+                                  void **ret_stream);
 sy_err sy_ev_stream_write(void *driver, void *stream, const uint8_t *data, size_t len,
                           size_t *ret_written);
 void sy_ev_stream_set_reading(void *driver, void *stream, bool on);

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <switchyard/assert.h>
@@ -115,16 +116,22 @@ static void report_end(sy_ev_stream *stream, sy_err err) {
     sy_switch_on_read_end(ev->sw, stream->ref, err, ev->turn_now);
 }
 
+/* Has this stream had its share of the turn? */
+static bool has_share(const sy_ev *ev, size_t total) {
+    return total < SY_EV_READ_TURN && (total == 0 || ev->turn_read < SY_EV_READ_ALL);
+}
+
 /* Reads until the socket is empty or the turn's share is used up; true when nothing is left. */
 static bool read_some(sy_ev_stream *stream) {
     sy_ev *ev = stream->ev;
     size_t total = 0;
 
-    while (!stream->closed && !stream->ended && stream->reading && total < SY_EV_READ_TURN) {
+    while (!stream->closed && !stream->ended && stream->reading && has_share(ev, total)) {
         size_t len = 0;
         switch (sock_read(stream->fd, ev->read_area, SY_EV_READ_CAP, &len)) {
         case IO_DONE:
             total += len;
+            ev->turn_read += len;
             if (!sy_switch_on_readable(ev->sw, stream->ref, ev->read_area, len, ev->turn_now)) {
                 return false;
             }
@@ -224,17 +231,13 @@ static void unlink_stream(sy_ev_stream *stream) {
     }
 }
 
-sy_err sy_ev_stream_connect(void *driver, sy_stream_ref ref, const sy_endpoint *remote,
-                            void **ret_stream) {
-    sy_ev *ev = driver;
-    struct sockaddr_storage addr;
-    const socklen_t len = to_sockaddr(remote, &addr);
-
-    const int fd = open_socket(addr.ss_family);
+static sy_err connect_to(sy_ev *ev, sy_stream_ref ref, const struct sockaddr_storage *addr,
+                         socklen_t len, void **ret_stream) {
+    const int fd = open_socket(addr->ss_family);
     if (fd < 0) {
         return SY_ERR_SYSTEM;
     }
-    if (connect(fd, (const struct sockaddr *)&addr, len) != 0 && errno != EINPROGRESS) {
+    if (connect(fd, (const struct sockaddr *)addr, len) != 0 && errno != EINPROGRESS) {
         (void)close(fd);
         return SY_ERR_CONNECT;
     }
@@ -248,6 +251,26 @@ sy_err sy_ev_stream_connect(void *driver, sy_stream_ref ref, const sy_endpoint *
     ev_io_start(ev->loop, &stream->write); /* also when it is up already: reported later */
     *ret_stream = stream;
     return SY_OK;
+}
+
+sy_err sy_ev_stream_connect(void *driver, sy_stream_ref ref, const sy_endpoint *remote,
+                            void **ret_stream) {
+    struct sockaddr_storage addr;
+    const socklen_t len = to_sockaddr(remote, &addr);
+    return connect_to(driver, ref, &addr, len, ret_stream);
+}
+
+sy_err sy_ev_stream_connect_local(void *driver, sy_stream_ref ref, const char *path,
+                                  void **ret_stream) {
+    struct sockaddr_storage addr = {0};
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    const size_t len = strlen(path);
+    if (len >= sizeof local.sun_path) {
+        return SY_ERR_SYSTEM;
+    }
+    memcpy(local.sun_path, path, len + 1);
+    memcpy(&addr, &local, sizeof local);
+    return connect_to(driver, ref, &addr, sizeof local, ret_stream);
 }
 
 sy_err sy_ev_stream_write(void *driver, void *stream, const uint8_t *data, size_t len,

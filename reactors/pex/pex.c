@@ -11,6 +11,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
+
 #define SAMPLE_EVENLY 200 /* no preference between tested and untested ones */
 #define SEED_BIAS     30  /* SPEC SEED-02: percent of untested ones in a seed's answer */
 #define ASK_JITTER    (2 * SY_SEC)
@@ -87,7 +89,7 @@ static void answer(sy_pex *pex, sy_peer *peer, unsigned bias, sy_time now) {
 static void on_request(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
     pex->counts.requests_in++;
     if (pex->config.seed_mode && !sy_peer_is_outbound(peer)) { /* SPEC SEED-01 SEED-02 */
-        if (entry->answered) {
+        if (entry->answered && !SY_MUTANT(SEED_TWICE)) {
             pex->counts.requests_early++;
             return;
         }
@@ -95,12 +97,16 @@ static void on_request(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now)
         answer(pex, peer, SEED_BIAS, now);
         pex->counts.visitors_served++;
         if (entry->leave_at != SY_NEVER) {
-            sy_peer_stop(peer, SY_ERR_STOPPED, "seed: answered");
+            sy_peer_stop(peer, SY_MUTANT(SEED_EMPTY) ? SY_ERR_REACTOR_CAUSE : SY_ERR_STOPPED,
+                         "seed: answered");
         }
         return;
     }
     /* SPEC PEX-14: an early request is no offence. */
-    if (!sy_token_bucket_take(&entry->asks, PEX_ASK_COST, now)) {
+    if (!sy_token_bucket_take(&entry->asks, PEX_ASK_COST, now) && !SY_MUTANT(PEX_FLOOD)) {
+        if (SY_MUTANT(PEX_EARLY)) {
+            sy_peer_stop(peer, SY_ERR_REACTOR_CAUSE, "early");
+        }
         pex->counts.requests_early++;
         return;
     }
@@ -181,11 +187,13 @@ static void take_list(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) 
 }
 
 static void on_list(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
-    if (!entry->awaiting) { /* SPEC PEX-16 */
+    if (!entry->awaiting && !SY_MUTANT(PEX_UNASKED)) { /* SPEC PEX-16 */
         stop_for_cause(pex, peer, "peer exchange: a list that nobody asked for", now);
         return;
     }
     entry->awaiting = false;
+    /* SPEC PEX-12: it had our request before this at the latest, however long it stalled. */
+    entry->may_ask_at = sy_time_after(now, pex->config.request_gap + pex_jitter(pex, ASK_JITTER));
     pex->counts.answers_in++;
     take_list(pex, peer, entry, now);
     /* SPEC PEX-31 SEED-06: what we came for. */
@@ -202,6 +210,9 @@ static void on_receive(void *reactor, sy_peer *peer, void *state, sy_channel cha
     sy_detail_clear(&detail);
     /* SPEC PEX-17: the whole message is judged before anything of it is used. */
     const sy_err err = sy_pex_decode(encoding_of(peer), data, len, &pex->message, &detail);
+    if (err != SY_OK && SY_MUTANT(PEX_BAD)) {
+        return;
+    }
     if (err != SY_OK) { /* SPEC PEX-15 */
         sy_detail text;
         sy_detail_set(&text, "peer exchange: %.150s", detail.text);
@@ -269,6 +280,10 @@ static void learn_inbound(sy_pex *pex, const sy_peer *peer, const pex_peer *entr
             say_strict(pex, 1, now);
         }
         pex->useful |= verdict <= SY_ADDR_MOVED;
+        if (pex_is_short(pex)) { /* SPEC PEX-23: it is a peer already, but it may know others */
+            pex->short_pause = PEX_SHORT_PAUSE;
+            pex_ensure_soon(pex, 2 * SY_SEC, now);
+        }
     }
 }
 
@@ -341,21 +356,26 @@ static void on_peer_added(void *reactor, sy_peer *peer, void *state, sy_time now
         pex->alone_pause = pex->config.ensure_period;
     }
     const bool visit = entry->was_dialed && entry->purpose >= PEX_DIAL_SEED;
-    if (visit || source->ops->wants_more(source->source)) { /* SPEC PEX-10 */
+    if ((visit || source->ops->wants_more(source->source)) &&
+        !SY_MUTANT(PEX_SHY)) { /* SPEC PEX-10 */
         (void)pex_ask(pex, peer, entry, now);
     }
 }
 
-/* SPEC PEX-28: those that have stayed longest.  The list begins with the youngest. */
+/* SPEC PEX-28 BOOK-35: those that have stayed longest.  The list begins with the youngest.  Whoever
+ * came late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node
+ * may find its way out. */
 static void keep_anchors(sy_pex *pex) {
     const sy_addr_source *source = &pex->config.source;
     sy_net_addr anchors[SY_ADDR_ANCHORS_MAX];
+    const size_t share = pex->config.max_outbound - pex->config.max_outbound / 4;
+    const size_t cap = share < SY_ADDR_ANCHORS_MAX ? share : SY_ADDR_ANCHORS_MAX;
     size_t count = 0;
     const pex_peer *entry = pex->peers;
     while (entry != NULL && entry->next != NULL) {
         entry = entry->next;
     }
-    for (; entry != NULL && count < SY_ADDR_ANCHORS_MAX; entry = entry->prev) {
+    for (; entry != NULL && count < cap; entry = entry->prev) {
         if (entry->counts) {
             anchors[count++] = entry->remote;
         }
@@ -374,6 +394,9 @@ static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_
         }
     }
     unlink_peer(pex, entry);
+    if (entry->counts) {
+        pex->short_pause = PEX_SHORT_PAUSE;
+    }
     if (entry->counts && sy_time_since(now, sy_peer_since(peer)) < STAY_MIN) {
         pex_let_rest(pex, &entry->remote.id, now);
     }
@@ -445,6 +468,7 @@ static sy_err on_start(void *reactor, sy_switch *sw, const sy_channel *channels,
     const sy_addr_source *source = &pex->config.source;
     pex->saved_changes = source->ops->changes(source->source);
     pex->ensure_at = now;
+    pex->short_pause = PEX_SHORT_PAUSE;
     pex->save_at = sy_time_after(now, pex->config.save_period);
     pex->seeds_at = now;
     pex->alone_at = now;
@@ -486,17 +510,12 @@ void sy_pex_config_default_sized(sy_pex_config *config, size_t size) {
 static sy_err check_config(const sy_pex_config *config) {
     SY_REQUIRE(config->size == sizeof *config);
     SY_REQUIRE(config->source.ops != NULL);
-    if (config->seed_count > SY_PEX_SEEDS_MAX || config->ensure_period == 0 ||
-        config->save_period == 0 || config->crawl_period == 0 || config->visit_max == 0 ||
-        config->crawl_wait == 0 || config->crawl_parallel > SY_PEX_DIALING_MAX) {
+    if (config->ensure_period == 0 || config->save_period == 0 || config->crawl_period == 0 ||
+        config->visit_max == 0 || config->crawl_wait == 0 ||
+        config->crawl_parallel > SY_PEX_DIALING_MAX) {
         return SY_ERR_CONFIG;
     }
-    for (size_t i = 0; i < config->seed_count; i++) {
-        if (!config->seeds[i].has_id) {
-            return SY_ERR_CONFIG;
-        }
-    }
-    return SY_OK;
+    return pex_check_seeds(config->seeds, config->seed_count);
 }
 
 static void fill_ops(sy_pex *pex) {
@@ -581,6 +600,10 @@ void sy_pex_set_target(sy_pex *pex, size_t max_outbound, sy_time now) {
     if (pex->sw != NULL) {
         pex_ensure_soon(pex, SY_SEC, now);
     }
+}
+
+void sy_pex_versions_known(sy_pex *pex) {
+    pex->config.versions_open = false;
 }
 
 void sy_pex_get_counts(const sy_pex *pex, sy_pex_counts *ret_counts) {

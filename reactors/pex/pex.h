@@ -64,6 +64,10 @@ typedef struct sy_pex_config {
     sy_duration crawl_again;  /* an address is visited again after; default 2 min */
     sy_duration crawl_wait;   /* for an answer; default 15 s */
     size_t crawl_parallel;    /* default 8; at most max_outbound */
+
+    /* Our own protocol versions are not known yet (sy_pex_versions_known): that a node has others
+     * is not held against its address. */
+    bool versions_open;
 } sy_pex_config;
 
 #define sy_pex_config_default(config) sy_pex_config_default_sized((config), sizeof(sy_pex_config))
@@ -77,6 +81,14 @@ SY_API const sy_reactor_ops *sy_pex_ops(sy_pex *pex);
 
 /* A new target (reload); takes effect at the next round.  Call sy_switch_reactor_touch after it. */
 SY_API void sy_pex_set_target(sy_pex *pex, size_t max_outbound, sy_time now);
+
+/* New seeds (reload), copied; may be asked at once.
+ *   SY_ERR_CONFIG (too many, or one without ID), SY_ERR_NOMEM: nothing has changed */
+SY_API sy_err sy_pex_set_seeds(sy_pex *pex, const sy_addr *seeds, size_t count,
+                               sy_time now) SY_MUST_USE;
+
+/* Ends versions_open. */
+SY_API void sy_pex_versions_known(sy_pex *pex);
 
 typedef struct sy_pex_counts {
     uint64_t requests_in;

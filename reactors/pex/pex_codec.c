@@ -6,6 +6,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/mutant.h"
 #include "base/wr.h"
 
 static const uint8_t amino_request[4] = {0x72, 0x3a, 0x31, 0xcd};
@@ -48,7 +49,7 @@ static sy_err take_member(const sy_field *field, sy_pex_addr *addr) {
         addr->ip = field->bytes;
         break;
     default:
-        if (field->varint > UINT16_MAX) {
+        if (field->varint > UINT16_MAX && !SY_MUTANT(PEX_PORT)) {
             return SY_ERR_FIELD_RANGE;
         }
         addr->port = (uint32_t)field->varint;
@@ -65,7 +66,7 @@ static sy_err read_addr(sy_pex_encoding encoding, sy_bytes bytes, sy_pex_addr *a
     *addr = (sy_pex_addr){.port = 0};
     sy_rd_init(&rd, bytes.data, bytes.len);
     while (sy_rd_field(&rd, &field)) {
-        if (encoding == SY_PEX_AMINO && field.number <= last) {
+        if (encoding == SY_PEX_AMINO && field.number <= last && !SY_MUTANT(PEX_ORDER)) {
             return SY_ERR_FIELD_NUMBER;
         }
         last = field.number;
@@ -85,10 +86,11 @@ static sy_err check_element(sy_pex_encoding encoding, const uint8_t *start, cons
     if (encoding == SY_PEX_PROTO) {
         return SY_OK;
     }
-    if (field->bytes.len == 0) { /* the reference decodes a nil address */
+    if (field->bytes.len == 0 && !SY_MUTANT(PEX_NIL)) { /* the reference decodes a nil address */
         return refuse(detail, SY_ERR_FIELD_LENGTH, "nil address");
     }
-    if ((size_t)(field->bytes.data - start) != 1 + sy_uvarint_size(field->bytes.len)) {
+    if ((size_t)(field->bytes.data - start) != 1 + sy_uvarint_size(field->bytes.len) &&
+        !SY_MUTANT(PEX_LENGTH)) {
         return refuse(detail, SY_ERR_VARINT_MINIMAL, "length of an address");
     }
     return SY_OK;
@@ -97,7 +99,10 @@ static sy_err check_element(sy_pex_encoding encoding, const uint8_t *start, cons
 /* SPEC PEX-06: a CometBFT node refuses a whole list for one IP that is none. */
 static sy_err check_ip(sy_pex_encoding encoding, const sy_pex_addr *addr, sy_detail *detail) {
     sy_endpoint endpoint;
-    if (encoding == SY_PEX_PROTO &&
+    if (SY_MUTANT(PEX_IP_4) && encoding == SY_PEX_AMINO && addr->ip.len == 4) {
+        return refuse(detail, SY_ERR_FIELD_LENGTH, "IP of an address"); /* against PEX-02 */
+    }
+    if (encoding == SY_PEX_PROTO && !SY_MUTANT(PEX_IP) &&
         sy_endpoint_parse_ip((const char *)addr->ip.data, addr->ip.len, &endpoint) != SY_OK) {
         return refuse(detail, SY_ERR_FIELD_RANGE, "IP of an address");
     }
@@ -130,7 +135,10 @@ static sy_err read_list(sy_pex_encoding encoding, sy_bytes bytes, sy_pex_message
         if (err != SY_OK) {
             return err;
         }
-        if (message->count == SY_ADDR_SAMPLE_MAX) {
+        if (message->count == SY_ADDR_SAMPLE_MAX && SY_MUTANT(PEX_251)) {
+            continue;
+        }
+        if (message->count == SY_ADDR_SAMPLE_MAX - SY_MUTANT(PEX_249)) {
             return refuse(detail, SY_ERR_NO_SPACE, "more than 250 addresses");
         }
         sy_pex_addr *addr = &message->addrs[message->count];
@@ -139,6 +147,10 @@ static sy_err read_list(sy_pex_encoding encoding, sy_bytes bytes, sy_pex_message
             return refuse(detail, err, "address");
         }
         err = check_ip(encoding, addr, detail);
+        sy_net_addr whole;
+        if (SY_MUTANT(PEX_STRICT) && !sy_pex_addr_read(encoding, addr, &whole)) {
+            err = SY_ERR_FIELD_RANGE; /* against PEX-07 */
+        }
         if (err != SY_OK) {
             return err;
         }
@@ -185,8 +197,15 @@ static sy_err decode_proto(const uint8_t *data, size_t len, sy_pex_message *mess
     sy_rd rd;
     sy_field field;
     bool found = false;
+    message->kind = SY_PEX_REQUEST;
     sy_rd_init(&rd, data, len);
     while (sy_rd_field(&rd, &field)) {
+        if (field.number > PROTO_ADDRS && SY_MUTANT(PEX_UNKNOWN)) {
+            return refuse(detail, SY_ERR_FIELD_NUMBER, "message");
+        }
+        if (found && SY_MUTANT(PEX_FIRST)) {
+            break;
+        }
         if (field.number > PROTO_ADDRS) {
             continue;
         }
@@ -206,13 +225,13 @@ static sy_err decode_proto(const uint8_t *data, size_t len, sy_pex_message *mess
     if (rd.err != SY_OK) {
         return refuse(detail, rd.err, "message");
     }
-    return found ? SY_OK : refuse(detail, SY_ERR_PREFIX, "message");
+    return found || SY_MUTANT(PEX_NONE) ? SY_OK : refuse(detail, SY_ERR_PREFIX, "message");
 }
 
 sy_err sy_pex_decode(sy_pex_encoding encoding, const uint8_t *data, size_t len,
                      sy_pex_message *ret_message, sy_detail *detail) {
     SY_REQUIRE(data != NULL || len == 0);
-    if (len > SY_PEX_MESSAGE_MAX) {
+    if (len > SY_PEX_MESSAGE_MAX - SY_MUTANT(PEX_SHORT)) {
         return refuse(detail, SY_ERR_MESSAGE_TOO_LONG, "message");
     }
     return encoding == SY_PEX_AMINO ? decode_amino(data, len, ret_message, detail)

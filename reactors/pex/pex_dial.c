@@ -174,6 +174,10 @@ static size_t count_outbound(const sy_pex *pex) {
     return count;
 }
 
+bool pex_is_short(const sy_pex *pex) {
+    return !pex->config.seed_mode && count_outbound(pex) < pex->config.max_outbound;
+}
+
 /* SPEC PEX-24 */
 static unsigned bias_of(size_t outbound) {
     return (unsigned)(outbound < 8 ? outbound : 8) * 10 + 10;
@@ -223,6 +227,14 @@ static void ask_someone(sy_pex *pex, sy_time now) {
     }
 }
 
+/* SPEC PEX-23: until somebody tells of others, each time half as eagerly. */
+static void come_back_sooner(sy_pex *pex, sy_time now) {
+    if (pex->short_pause < pex->config.ensure_period) {
+        pex->ensure_at = sy_time_after(now, pex->short_pause);
+        pex->short_pause *= 2;
+    }
+}
+
 /* SPEC PEX-23 */
 void pex_ensure(sy_pex *pex, sy_time now) {
     const sy_addr_source *source = &pex->config.source;
@@ -240,6 +252,11 @@ void pex_ensure(sy_pex *pex, sy_time now) {
     while (outbound < target && tries-- > 0 && found) {
         found = dial_one(pex, bias_of(outbound), now);
         outbound += found;
+    }
+    if (outbound >= target) {
+        pex->short_pause = PEX_SHORT_PAUSE;
+    } else if (!found && pex->peer_count > 0) {
+        come_back_sooner(pex, now);
     }
     if (source->ops->wants_more(source->source)) {
         ask_someone(pex, now);
@@ -267,6 +284,43 @@ void pex_feel(sy_pex *pex, sy_time now) {
 
 /* ---- Seeds -------------------------------------------------------------------------------------
  */
+
+sy_err pex_check_seeds(const sy_addr *seeds, size_t count) {
+    if (count > SY_PEX_SEEDS_MAX) {
+        return SY_ERR_CONFIG;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!seeds[i].has_id) {
+            return SY_ERR_CONFIG;
+        }
+    }
+    return SY_OK;
+}
+
+sy_err sy_pex_set_seeds(sy_pex *pex, const sy_addr *seeds, size_t count, sy_time now) {
+    const sy_err err = pex_check_seeds(seeds, count);
+    if (err != SY_OK) {
+        return err;
+    }
+    sy_addr *copy = sy_mem_zalloc_array(&pex->mem, count + 1, sizeof *copy);
+    if (copy == NULL) {
+        return SY_ERR_NOMEM;
+    }
+    if (count > 0) {
+        memcpy(copy, seeds, count * sizeof *copy);
+    }
+    sy_mem_release(&pex->mem, pex->seeds);
+    pex->seeds = copy;
+    pex->config.seeds = copy;
+    pex->config.seed_count = count;
+    pex->seed_next = count; /* none is being tried */
+    pex->seeds_at = now;
+    pex->alone_at = now;
+    if (pex->sw != NULL) {
+        pex_ensure_soon(pex, SY_SEC, now);
+    }
+    return SY_OK;
+}
 
 static void shuffle_seeds(sy_pex *pex) {
     const size_t count = pex->config.seed_count;
@@ -320,7 +374,10 @@ typedef enum judgement {
 } judgement;
 
 /* SPEC PEX-26 */
-static judgement judge(const sy_reason *reason) {
+static judgement judge(const sy_pex *pex, const sy_reason *reason) {
+    if (reason->code == SY_ERR_NI_BLOCK_VERSION && pex->config.versions_open) {
+        return JUDGE_NOTHING; /* SPEC SEED-08 */
+    }
     switch ((int)reason->code) {
     case SY_ERR_ADMIT_FULL:
     case SY_ERR_ADMIT_TOTAL:
@@ -389,7 +446,7 @@ void pex_dial_failed(sy_pex *pex, const sy_addr *addr, const sy_reason *reason, 
         return; /* not ours: persistent, or the operator's */
     }
     const pex_dial dial = *found;
-    const judgement verdict = judge(reason);
+    const judgement verdict = judge(pex, reason);
     pex_dial_forget(pex, &dial.id);
     pex->counts.feelers_good += dial.purpose == PEX_DIAL_FEELER && verdict == JUDGE_THERE;
     tell_source(pex, &dial.addr, verdict, now);

@@ -23,6 +23,9 @@
 #define PEX_ASK_RATE  125 /* a request each 8 s: slack */
 #define PEX_ASK_BURST (4 * PEX_ASK_COST)
 
+/* SPEC PEX-23: the first pause of a node that is short of outbound peers. */
+#define PEX_SHORT_PAUSE (2 * SY_SEC)
+
 /* SPEC PEX-20: addresses of one source group. */
 #define PEX_SOURCE_RATE  1
 #define PEX_SOURCE_BURST 1000
@@ -103,6 +106,7 @@ struct sy_pex {
     bool anchors_kept; /* at the shutdown */
 
     sy_time ensure_at;
+    sy_duration short_pause; /* to the next round while nobody is left to dial */
     sy_time feeler_at;
     sy_time save_at;
     sy_time sweep_at;
@@ -136,8 +140,11 @@ bool pex_dial_start(sy_pex *pex, const sy_net_addr *addr, pex_dial_purpose purpo
 bool pex_is_free(sy_pex *pex, const sy_net_addr *addr);
 bool pex_is_seed(const sy_pex *pex, const sy_node_id *id);
 void pex_dial_failed(sy_pex *pex, const sy_addr *addr, const sy_reason *reason, sy_time now);
+bool pex_is_short(const sy_pex *pex); /* of outbound peers */
 void pex_ensure(sy_pex *pex, sy_time now);
 void pex_feel(sy_pex *pex, sy_time now);
+/*   SY_ERR_CONFIG */
+sy_err pex_check_seeds(const sy_addr *seeds, size_t count);
 bool pex_try_seeds(sy_pex *pex, sy_time now);
 void pex_let_rest(sy_pex *pex, const sy_node_id *id, sy_time now);
 void pex_expire_dials(sy_pex *pex, sy_time now);

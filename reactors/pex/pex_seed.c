@@ -2,6 +2,8 @@
 /* Seed mode: visit what the book knows, ask, leave; and let no visitor stay. */
 #include "reactors/pex/pex_internal.h"
 
+#include "base/mutant.h"
+
 static bool allow_free(void *user, const sy_net_addr *addr) {
     return pex_is_free(user, addr);
 }
@@ -45,7 +47,7 @@ void pex_crawl(sy_pex *pex, sy_time now) {
 void pex_sweep(sy_pex *pex, sy_time now) {
     pex->sweep_at = SY_NEVER;
     for (pex_peer *entry = pex->peers; entry != NULL; entry = entry->next) {
-        if (entry->leave_at > now) {
+        if (entry->leave_at > now || SY_MUTANT(SEED_STAY)) {
             pex->sweep_at = sy_time_min(pex->sweep_at, entry->leave_at);
             continue;
         }

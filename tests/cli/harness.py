@@ -20,12 +20,14 @@ PATIENCE_S = 30
 
 
 class Node:
-    """A running `yard start` with a port of its own choice."""
+    """A running `yard start` with a port of its own choice; laddr None: as its file says."""
 
     def __init__(self, test, home, *flags, laddr="tcp://127.0.0.1:0", command="start"):
         self.test, self.home = test, Path(home)
         self.log_path = self.home / "log"
-        cmd = [YARD, command, "--home", str(home), "--p2p.laddr", laddr, *map(str, flags)]
+        cmd = [YARD, command, "--home", str(home), *map(str, flags)]
+        if laddr is not None:
+            cmd += ["--p2p.laddr", laddr]
         with open(self.log_path, "ab") as log:
             self.child = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                           stderr=log, text=True)

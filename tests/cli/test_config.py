@@ -38,6 +38,8 @@ class CheckConfig(YardTest):
         self.assertEqual(values["switchyard.profiles"], ('["plain"]', "flag"))
         self.assertIn("#   file of CometBFT\n", out)
         self.assertIn("chain_id c, moniker top", out)
+        self.assertIn(f"chain_id from {home}/config/config.toml:7: switchyard.chain_id\n", out)
+        self.assertIn(f"#     moniker from {home}/config/config.toml:1: moniker\n", out)
         self.assertRegex(out, r"#   memory, worst case: \d+ bytes")
         self.assertIn("config.toml:5: p2p.upnp: accepted, no effect: ", out)
 
@@ -57,6 +59,7 @@ class CheckConfig(YardTest):
                 out, err = self.run_yard("check-config", "--home", home)
                 self.assertEqual(err, "")
                 self.assertIn("chain_id from-genesis, moniker sample", out)
+                self.assertIn(f"#     chain_id from {home}/config/genesis.json\n", out)
                 tendermint = path.stem.startswith("tendermint")
                 profile = "tendermint" if tendermint else "cometbft"
                 self.assertIn(f"#   profiles {profile}\n", out)
@@ -74,11 +77,12 @@ class CheckConfig(YardTest):
          ":2: p2p.max_packet_msg_payload_size: 4194305 is above the limit of 4194304"),
         ("[switchyard]\n\nprofiles = [\"tor\"]\n", [],
          ":3: switchyard.profiles: \"tor\" is none of"),
-        ("filter_peers = true\n", [], ":1: filter_peers: true: "),
+        ("filter_peers = true\nproxy_app = \"noop\"\n", [],
+         ":2: proxy_app: \"noop\" is an application "),
         ("", ["--p2p.dial_timeout", "0s"], "flag --p2p.dial_timeout: 0s is below the limit of 1ms"),
         ("", ["--p2p.dial-timeout", "x"], "flag --p2p.dial-timeout: \"x\" is no duration"),
         ("", ["--profiles", "tendermint"], "flag --profiles: \"tendermint\" is no list"),
-        ("", ["--filter_peers"], "flag --filter_peers: true: filtering peers"),
+        ("", ["--filter_peers", "--abci", "grpc"], "flag --abci: \"grpc\": filter_peers asks over"),
         ("", ["--p2p.laddr", "nowhere"], "flag --p2p.laddr: \"nowhere\": "),
     )
 
@@ -103,7 +107,8 @@ class CheckConfig(YardTest):
             f"warning: {path}:3: p2p.lader: unknown key, ignored",
             f"warning: {path}:7: switchyard.z: unknown key, ignored"])
         node = self.node("--chain-id", "c")
-        node.wait_log(r"level=warn .*event=config .*:3: p2p\.lader: unknown key, ignored")
+        node.wait_log(r'level=warn .*event=config .*config\.toml text="3: p2p\.lader: unknown key, '
+                      "ignored")
 
     def test_no_home_and_no_chain_id(self):
         _, err = self.run_yard("start", "--home", self.dir / "none", status=1)

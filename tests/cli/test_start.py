@@ -24,6 +24,7 @@ class Start(YardTest):
         self.assertEqual(node.stop(), 0)
         self.assertEqual(node.child.stdout.read(), "", "nothing but the ready line")
 
+    # KEY-TEST p2p.laddr
     def test_forms_of_laddr(self):
         for laddr, want in (("127.0.0.1:0", r"127\.0\.0\.1:\d+"), ("tcp://:0", r"\S+:\d+"),
                             ("tcp://localhost:0", r"(127\.0\.0\.1|\[::1\]):\d+"), ("", "-")):
@@ -95,12 +96,14 @@ class Peers(YardTest):
         first.wait_log(f"event=peer_added .*id={second.id}")
         return first, second
 
+    # KEY-TEST p2p.persistent_peers
     def test_persistent_peers_meet_and_part(self):
         first, second = self.pair()
         self.assertEqual(second.stop(), 0)
         first.wait_log(f"event=peer_removed .*id={second.id} .*reason=REMOTE_CLOSED")
         self.assertEqual(first.stop(), 0)
 
+    # KEY-TEST switchyard.profiles
     def test_each_profile(self):
         for profile in ("tendermint", "cometbft", "plain"):
             with self.subTest(profile=profile):
@@ -108,6 +111,7 @@ class Peers(YardTest):
                 second.wait_log(f"event=peer_added .*profile={profile} ")
                 self.assertEqual((second.stop(), first.stop()), (0, 0))
 
+    # KEY-TEST switchyard.echo_channels switchyard.echo_interval switchyard.echo_probe_len
     def test_echo_probes_come_back(self):
         first, second = self.pair("--echo_channels", "[0x20, 0x80]", "--echo_interval", "50ms",
                                   "--echo_probe_len", "100000")
@@ -130,6 +134,7 @@ class Peers(YardTest):
         self.assertLess(time.monotonic() - started, 5)
         self.assertEqual((second.stop(), again.stop()), (0, 0))
 
+    # KEY-TEST switchyard.linger_timeout
     def test_a_second_signal_ends_at_once(self):
         """The peer does not read: the first signal waits for the queue, the second does not."""
         first, second = self.pair("--linger_timeout", "60s", "--echo_channels", "[0x20]",
@@ -155,6 +160,7 @@ class Peers(YardTest):
             before = unsent()
             time.sleep(0.1)
 
+    # KEY-TEST switchyard.chain_id
     def test_other_networks_are_refused(self):
         first = self.node(name="first")
         second = self.node("--p2p.persistent_peers", first.full, "--chain-id", "other",
@@ -169,6 +175,7 @@ class Peers(YardTest):
         node.wait_log("event=persistent_peer_is_self")
         self.assertEqual(node.stop(), 0)
 
+    # KEY-TEST p2p.allow_duplicate_ip
     def test_one_peer_per_ip_is_a_choice(self):
         first = self.node("--p2p.allow_duplicate_ip", "false", name="first")
         second = self.node("--p2p.persistent_peers", first.full, name="second")

@@ -26,10 +26,44 @@ def program(name):
     return os.environ.get(name.upper(), str(ROOT / "build" / "release" / "bin" / name))
 
 
+# How a target is started for some cases, and what yardspec is told of it.  The first takes all
+# cases that name none.
+VARIANTS = {
+    "": (["--p2p.allow_duplicate_ip", "true", "--p2p.max_num_inbound_peers", "110"],
+         ["--capacity", CAPACITY, "--setting", "persistent_peers_max_dial_period=0.1"]),
+    "quick": (["--p2p.allow_duplicate_ip", "true", "--p2p.max_num_inbound_peers", "110",
+               "--p2p.handshake_timeout", "2s", "--ping_interval", "2s", "--pong_timeout", "1s"],
+              ["--setting", "handshake_timeout=2", "--setting", "ping_interval=2",
+               "--setting", "pong_timeout=1"]),
+    "few": (["--p2p.allow_duplicate_ip", "true", "--p2p.max_num_inbound_peers", "3",
+             "--pending_handshakes", "6"],
+            ["--setting", "max_num_inbound_peers=3", "--setting", "pending_handshakes=6"]),
+    "total": (["--p2p.allow_duplicate_ip", "true", "--total_connections", "3"],
+              ["--setting", "total_connections=3"]),
+    "prefix": (["--p2p.allow_duplicate_ip", "true", "--max_peers_per_prefix", "2"],
+               ["--setting", "max_peers_per_prefix=2"]),
+    "seed": (["--p2p.allow_duplicate_ip", "true", "--p2p.seed_mode", "true", "--seed_visit", "2s"],
+             ["--setting", "seed_mode=true", "--setting", "seed_visit=2"]),
+    "one": (["--p2p.allow_duplicate_ip", "false"], ["--setting", "allow_duplicate_ip=false"]),
+}
+VARIANT_OF_CASE = {"inbound-full": "few", "inbound-again": "few", "pending-served": "few",
+                   "pending-oldest": "few", "duplicate-ip": "one", "duplicate-ip-again": "one",
+                   "total-full": "total", "prefix-full": "prefix", "seed-answer": "seed",
+                   "seed-once": "seed", "seed-visit": "seed"}
+VARIANT_OF_GROUP = {"deadlines": "quick", "keepalive": "quick"}
+REDIAL = ["--p2p.persistent_peers_max_dial_period", "100ms"]
+
+
+def variant_of(case, slow=False):
+    """Deadlines are judged with short ones, unless everything may take its time."""
+    group = "" if slow else VARIANT_OF_GROUP.get(case["group"], "")
+    return VARIANT_OF_CASE.get(case["id"], group)
+
+
 class Node:
     """A running yard with echo channels, in a home of its own."""
 
-    def __init__(self, mutant=None, yard=None):
+    def __init__(self, mutant=None, yard=None, variant="", extra=(), profiles=None):
         self.home = tempfile.mkdtemp(prefix="sy-conformance-")
         self.yard = yard or program("yard")
         env = dict(os.environ)
@@ -44,9 +78,9 @@ class Node:
         with open(self.log_path, "wb") as log:
             self.child = subprocess.Popen(
                 [self.yard, "start", "--home", self.home, "--moniker", "target",
-                 "--p2p.laddr", "tcp://127.0.0.1:0", "--p2p.allow_duplicate_ip", "true",
-                 "--p2p.max_num_inbound_peers", "100", "--echo_channels", CHANNELS,
-                 "--profiles", '["tendermint", "cometbft"]', "--log_level", "info"],
+                 "--p2p.laddr", "tcp://127.0.0.1:0", "--echo_channels", CHANNELS,
+                 "--profiles", profiles or '["tendermint", "cometbft"]', "--log_level", "info"]
+                + VARIANTS[variant][0] + list(extra),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=env)
         line = self.child.stdout.readline().decode()
         found = re.search(r"ready id=(\w+) addr=(\S+)", line)
@@ -54,6 +88,7 @@ class Node:
             text = self.log()
             self.stop()
             raise Problem("%s does not start: %r\n%s" % (self.yard, line, text))
+        self.id, self.pid = found[1], self.child.pid
         self.addr = "%s@%s" % found.groups()
 
     def log(self):
@@ -66,6 +101,16 @@ class Node:
             m = re.search(r"addr=\S+:(\d+) .*\breason=(\w+)", line)
             if m:
                 found[int(m[1])] = m[2]
+        return found
+
+    def dial_reasons(self):
+        """The reasons of the connections that it dialed, in the order in which they ended; None for
+        one whose line was left out, of which the next line tells."""
+        found = []
+        for line in self.log().splitlines():
+            m = re.search(r"\bdirection=out\b.*\breason=(\w+).* left_out=(\d+)", line)
+            if m:
+                found += [None] * int(m[2]) + [m[1]]
         return found
 
     def stop(self):
@@ -89,6 +134,13 @@ class Node:
         self.stop()
 
 
+def parsed(status, out, err):
+    try:
+        return status, json.loads(out), err
+    except ValueError:
+        return status, None, err
+
+
 def spec(addr, *args, timeout=300):
     """A run of yardspec: (exit status, document or None, standard error)."""
     cmd = [program("yardspec"), addr, "--json"] + [str(a) for a in args]
@@ -96,10 +148,32 @@ def spec(addr, *args, timeout=300):
         done = subprocess.run(cmd, capture_output=True, text=True, timeout=timeout * SCALE)
     except (OSError, subprocess.TimeoutExpired) as e:
         raise Problem("%s: %s" % (cmd[0], e))
-    try:
-        return done.returncode, json.loads(done.stdout), done.stderr
-    except ValueError:
-        return done.returncode, None, done.stderr
+    return parsed(done.returncode, done.stdout, done.stderr)
+
+
+def spec_listening(start, *args, timeout=300):
+    """A run of yardspec in the other role: start(ADDRESS) must give a target that dials it, and
+    keeps dialing.  (target, exit status, document or None, standard error)"""
+    cmd = [program("yardspec"), "--listen", "127.0.0.1:0", "--json"] + [str(a) for a in args]
+    with tempfile.TemporaryFile("w+") as out:
+        child = subprocess.Popen(cmd, stdout=out, stderr=subprocess.PIPE, text=True)
+        target = None
+        try:
+            first = child.stderr.readline()
+            found = re.match(r"listening (\S+)", first)
+            if not found:
+                raise Problem("%s: %s" % (" ".join(cmd), first + child.stderr.read()))
+            target = start(found[1])
+            _, err = child.communicate(timeout=timeout * SCALE)
+        except subprocess.TimeoutExpired:
+            raise Problem("%s: not within %d s" % (" ".join(cmd), timeout * SCALE))
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+            child.stderr.close()
+        out.seek(0)
+        return (target,) + parsed(child.returncode, out.read(), err)
 
 
 def listed(profile=None):

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Line coverage of our decoders by the committed inputs, with --finds also by what fuzzing kept:
-builds the replay programs with clang's source-based coverage, runs them, prints one line per file.
-Exit 1 when a file is below --floor."""
+builds the replay programs with gcc's counters (preset coverage), runs them, prints one line per
+file.  Exit 1 when a file is below --floor.
+
+SY_UNREACHABLE(), which no input may reach, is not counted."""
 
 import argparse
 import glob
@@ -14,85 +16,83 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.path.join(ROOT, "build", "fuzz-coverage")
+BUILD = os.path.join(ROOT, "build", "coverage")
 OUT = os.path.join(ROOT, "out", "fuzz")
-FLAGS = "-O1 -g -fprofile-instr-generate -fcoverage-mapping"
 
 # What reads bytes of a remote or of a person.
 DECODERS = """base/rd.c base/text.c base/log_format.c base/detail.c nodeinfo/node_info_amino.c
 nodeinfo/node_info_proto.c nodeinfo/node_info_check.c nodeinfo/node_info.c nodeinfo/node_key_json.c
 p2p/addr.c p2p/profile_recognize.c conn/packet.c conn/packet_amino.c conn/packet_proto.c
 conn/mux_recv.c conn/secret_conn.c conn/suite.c conn/suite_secretbox.c conn/suite_cometbft.c
-p2p/session_stream.c p2p/session_transport.c""".split()
-
-
-def tool(name):
-    return shutil.which(f"{name}-14") or shutil.which(name) or sys.exit(f"coverage.py: no {name}")
+p2p/session_stream.c p2p/session_transport.c reactors/pex/pex_codec.c p2p/addr_book_read.c
+p2p/addr_book_time.c p2p/bans.c p2p/filter.c""".split()
 
 
 def build():
-    if not os.path.exists(os.path.join(BUILD, "build.ninja")):
-        subprocess.run(["cmake", "-G", "Ninja", "-S", ROOT, "-B", BUILD, "-DCMAKE_BUILD_TYPE=Debug",
-                        "-DCMAKE_C_COMPILER=clang", "-DCMAKE_CXX_COMPILER=clang++",
-                        f"-DCMAKE_C_FLAGS={FLAGS}", "-DSY_CHECKS=ON"],
-                       check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--preset", "coverage"], cwd=ROOT, check=True,
+                   stdout=subprocess.DEVNULL)
     subprocess.run(["nice", "-n", "10", "cmake", "--build", BUILD, "--target", "fuzz_targets",
                     "-j2"], check=True, stdout=subprocess.DEVNULL)
 
 
-def run_all(programs, finds):
-    profiles = []
-    for program in programs:
+def counters(end):
+    return glob.glob(os.path.join(BUILD, "**", "*" + end), recursive=True)
+
+
+def run_all(finds):
+    for path in counters(".gcda"):
+        os.unlink(path)
+    for program in sorted(glob.glob(os.path.join(BUILD, "fuzz", "fuzz_*"))):
         name = os.path.basename(program)[5:]
         folders = [os.path.join(HERE, "corpus", name), os.path.join(HERE, "regression", name)]
         if finds:
-            folders.append(os.path.join(OUT, name))
-        profile = os.path.join(BUILD, name + ".profraw")
+            folders.append(os.path.join(finds, name))
         subprocess.run([program] + [f for f in folders if os.path.isdir(f) and os.listdir(f)],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                       env=dict(os.environ, LLVM_PROFILE_FILE=profile))
-        profiles.append(profile)
-    merged = os.path.join(BUILD, "merged.profdata")
-    subprocess.run([tool("llvm-profdata"), "merge", "-sparse", "-o", merged] + profiles, check=True)
-    return merged
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def show_missing(common):
-    run = subprocess.run([tool("llvm-cov"), "show"] + common, check=True, stdout=subprocess.PIPE,
-                         text=True, errors="replace")
-    name = ""
-    for line in run.stdout.splitlines():
-        if line.endswith(":") and line.startswith("/"):
-            name = os.path.relpath(line[:-1], ROOT)
-        elif name in DECODERS and "|      0|" in line:
-            print(f"{name}:{line.strip()}")
+def lines_of(source):
+    """{line: how often it ran}"""
+    tool = shutil.which("gcov") or sys.exit("coverage.py: no gcov")
+    found = {}
+    for path in counters(f"/{source}.gcda") or counters(f"/{os.path.basename(source)}.gcda"):
+        run = subprocess.run([tool, "--json-format", "--stdout", path], cwd=BUILD, check=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for entry in json.loads(run.stdout)["files"]:
+            if not os.path.normpath(os.path.join(BUILD, entry["file"])).endswith("/" + source):
+                continue
+            for line in entry["lines"]:
+                number = line["line_number"]
+                found[number] = found.get(number, 0) + line["count"]
+    return found
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--finds", action="store_true", help="also the inputs under out/fuzz")
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--finds", nargs="?", const=OUT, metavar="FOLDER",
+                        help="also the inputs in FOLDER/<target> (default out/fuzz)")
     parser.add_argument("--floor", type=float, default=0.0, help="per cent")
     parser.add_argument("--missing", action="store_true", help="print the lines that never ran")
     args = parser.parse_args()
     build()
-    programs = sorted(glob.glob(os.path.join(BUILD, "fuzz", "fuzz_*")))
-    merged = run_all(programs, args.finds)
-    # Our file names are written relative to the top.
-    common = [f"-compilation-dir={ROOT}", f"-instr-profile={merged}", programs[0]]
-    common += [o for p in programs[1:] for o in ("-object", p)]
-    run = subprocess.run([tool("llvm-cov"), "export", "-summary-only"] + common, check=True,
-                         stdout=subprocess.PIPE, text=True)
+    run_all(args.finds)
     low = []
-    for entry in json.loads(run.stdout)["data"][0]["files"]:
-        name = os.path.relpath(entry["filename"], ROOT)
-        lines = entry["summary"]["lines"]
-        if name in DECODERS:
-            print("{:<34}{:>5} of {:>5} lines{:>8.1f} %".format(
-                name, lines["covered"], lines["count"], lines["percent"]))
-            if lines["percent"] < args.floor:
-                low.append(name)
-    if args.missing:
-        show_missing(common)
+    for source in DECODERS:
+        with open(os.path.join(ROOT, source), encoding="utf-8") as f:
+            text = f.read().splitlines()
+        lines = {n: count for n, count in lines_of(source).items()
+                 if text[n - 1].strip() != "SY_UNREACHABLE();"}
+        ran = sum(count > 0 for count in lines.values())
+        percent = 100.0 * ran / len(lines) if lines else 0.0
+        print(f"{source:<34}{ran:>5} of {len(lines):>5} lines{percent:>8.1f} %")
+        if percent < args.floor:
+            low.append(source)
+        if args.missing:
+            for number in sorted(n for n, count in lines.items() if count == 0):
+                print(f"    {number}: {text[number - 1].strip()}")
+    if low:
+        print(f"below {args.floor:g} %: {', '.join(low)}")
     sys.exit(1 if low else 0)
 
 

@@ -6,7 +6,7 @@ kept as out/fuzz/<target>.<kind>-<SHA-1> and the command that replays it is prin
 
     run.py                       every target for 30 seconds
     run.py --seconds 600 two_peers sc_auth_cometbft
-    run.py --runs 10000000 addr
+    run.py --runs 10000000 --fast addr      without sanitizers (preset fuzz-fast), for large numbers
     run.py --merge               adds to the corpora what reaches code that they do not (look at it
                                  before you commit it)"""
 
@@ -20,18 +20,24 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.path.join(ROOT, "build", "fuzz")
+PRESETS = {False: "fuzz", True: "fuzz-fast"}  # by --fast
 OUT = os.path.join(ROOT, "out", "fuzz")
-LEN_MAX = {"node_info_amino": 11000, "node_info_proto": 11000, "uvarint": 64, "recognize": 64}
+LEN_MAX = {"node_info_amino": 11000, "node_info_proto": 11000, "uvarint": 64, "recognize": 64,
+           "pex_amino": 4000, "pex_proto": 4000, "two_peers": 400}
 LEN_DEFAULT = 2000
 MERGE_LEN_MAX = 400  # what goes into the repository stays small
 NICE = ["nice", "-n", "10"]
 
 
-def build():
-    if not os.path.exists(os.path.join(BUILD, "build.ninja")):
-        subprocess.run(["cmake", "--preset", "fuzz"], cwd=ROOT, check=True)
-    subprocess.run(NICE + ["cmake", "--build", BUILD, "--target", "fuzz_targets", "-j2"],
+def build_dir(fast):
+    return os.path.join(ROOT, "build", PRESETS[fast])
+
+
+def build(fast):
+    if not os.path.exists(os.path.join(build_dir(fast), "build.ninja")):
+        subprocess.run(["cmake", "--preset", PRESETS[fast]], cwd=ROOT, check=True,
+                       stdout=subprocess.DEVNULL)
+    subprocess.run(NICE + ["cmake", "--build", build_dir(fast), "--target", "fuzz_targets", "-j2"],
                    check=True, stdout=subprocess.DEVNULL)
 
 
@@ -40,13 +46,15 @@ def inputs(name):
     return [f for f in folders if os.path.isdir(f)]
 
 
-def program(name):
-    return os.path.join(BUILD, "fuzz", "fuzz_" + name)
+def program(name, fast=False):
+    return os.path.join(build_dir(fast), "fuzz", "fuzz_" + name)
 
 
-def base_options(name):
-    return ["-max_len=%d" % LEN_MAX.get(name, LEN_DEFAULT), "-timeout=10", "-rss_limit_mb=2048",
-            "-artifact_prefix=" + os.path.join(OUT, name + ".")]
+def base_options(name, fast):
+    # Weighing the inputs costs more than a run of a fast target.
+    options = ["-entropic=0"] if fast else []
+    return options + ["-max_len=%d" % LEN_MAX.get(name, LEN_DEFAULT), "-timeout=10",
+                      "-rss_limit_mb=2048", "-artifact_prefix=" + os.path.join(OUT, name + ".")]
 
 
 def number(pattern, text):
@@ -61,7 +69,7 @@ def fuzz(name, args):
     stop = [f"-runs={args.runs}"] if args.runs else [f"-max_total_time={args.seconds}"]
     before = len(os.listdir(finds))
     run = subprocess.run(
-        NICE + [program(name)] + base_options(name) + stop +
+        NICE + [program(name, args.fast)] + base_options(name, args.fast) + stop +
         [f"-seed={args.seed}", "-print_final_stats=1", finds] + inputs(name),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True, errors="replace")
     text = run.stdout
@@ -73,15 +81,15 @@ def fuzz(name, args):
     return name, run.returncode != 0, row, text
 
 
-def report_failure(name, text):
+def report_failure(name, text, fast):
     lines = [line for line in text.splitlines()
              if re.search(r"FUZZ_CHECK|runtime error|ERROR:|SUMMARY|switchyard:|test_mem:", line)]
     print(f"\n{name}:\n  " + "\n  ".join(lines[:8]))
     for path in re.findall(r"Test unit written to (\S+)", text):
-        print(f"  kept: {os.path.relpath(path, ROOT)}\n  replay: {program(name)} {path}")
+        print(f"  kept: {os.path.relpath(path, ROOT)}\n  replay: {program(name, fast)} {path}")
 
 
-def merge(names):
+def merge(names, fast):
     """Adds to each corpus what reaches code that it does not reach."""
     for name in names:
         finds = os.path.join(OUT, name)
@@ -89,7 +97,7 @@ def merge(names):
         if not os.path.isdir(finds):
             continue
         before = len(os.listdir(corpus))
-        subprocess.run(NICE + [program(name), "-merge=1", "-use_counters=0", "-use_cmp=0",
+        subprocess.run(NICE + [program(name, fast), "-merge=1", "-use_counters=0", "-use_cmp=0",
                                f"-max_len={MERGE_LEN_MAX}", corpus, finds],
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
         print(f"{name}: {len(os.listdir(corpus)) - before} new")
@@ -102,17 +110,18 @@ def main():
     parser.add_argument("--runs", type=int, default=0, help="executions instead of seconds")
     parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="targets at once")
     parser.add_argument("--seed", type=int, default=0, help="of libFuzzer; 0 draws one")
+    parser.add_argument("--fast", action="store_true", help="without sanitizers")
     parser.add_argument("--merge", action="store_true")
     parser.add_argument("targets", nargs="*", help="all when none is named")
     args = parser.parse_args()
-    build()
-    known = sorted(os.path.basename(p)[5:] for p in glob.glob(program("*")))
+    build(args.fast)
+    known = sorted(os.path.basename(p)[5:] for p in glob.glob(program("*", args.fast)))
     unknown = set(args.targets) - set(known)
     if unknown:
         sys.exit(f"run.py: no target {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     names = args.targets or known
     if args.merge:
-        merge(names)
+        merge(names, args.fast)
         return
     failures = []
     print(f"{'target':<22}{'inputs':>11}{'per s':>9}{'cov':>7}{'taken %':>9}{'new':>6}  result")
@@ -122,7 +131,7 @@ def main():
             if failed:
                 failures.append((name, text))
     for name, text in failures:
-        report_failure(name, text)
+        report_failure(name, text, args.fast)
     sys.exit(1 if failures else 0)
 
 

@@ -98,7 +98,8 @@ def node_info(name):
         found.append(body[2:] if body[0] & 0x80 else body[1:])
     for row in rows(name, "decoder"):
         found.append(row)
-    return [NO_LIMITS + b for b in thin([f for f in found if len(f) <= 400], 40)]
+    too_long = bytes(10241)
+    return [NO_LIMITS + b for b in thin([f for f in found if len(f) <= 400], 40) + [too_long]]
 
 
 def node_key():
@@ -140,6 +141,96 @@ def recognize():
               "80500a28", "474554202f", "", "00", "7f0a28", "2920"]
     return [bytes([mask]) + bytes.fromhex(s) for mask in (7,) for s in starts] + [
         b"\1\x22\x0a\x20", b"\0\x21", b"\4\x21\x20"]
+
+
+def pex(name):
+    vectors = load(name)
+    found = []
+    for key, value in vectors.items():
+        if isinstance(value, list):
+            for row in value:
+                if isinstance(row, dict):
+                    found += [unhex(row[m]) for m in ("hex", "repaired") if m in row]
+    node_id = b"\x0a\x28" + ID
+    if name.startswith("tendermint"):
+        start, ips = b"\x1c\xbb\x67\x6b", [bytes([9, 9, 9, 9]), bytes(range(1, 17)), b"\1\2\3"]
+    else:
+        start, ips = b"", [b"9.9.9.9", b"2001:db9::1", b"::ffff:9.9.9.9", b"[::1]"]
+    addrs = [node_id + b"\x12" + bytes([len(ip)]) + ip + port for ip in ips
+             for port in (b"\x18\x82\x47", b"")]
+    items = [b"\x0a" + bytes([len(a)]) + a for a in addrs]
+    if not start:
+        items_of = lambda body: b"\x12" + uvarint(len(body)) + body
+    else:
+        items_of = lambda body: start + body
+    found += [items_of(item) for item in items] + [items_of(b"".join(items))]
+    return thin([f for f in found if len(f) <= 600], 40)
+
+
+def book_entry(number, ip, kind, **more):
+    entry = {"addr": {"id": "%040x" % number, "ip": ip, "port": 26656},
+             "src": {"id": "%040x" % 7, "ip": "7.7.7.7", "port": 1}, "buckets": [number % 64],
+             "attempts": 0, "bucket_type": kind, "last_attempt": "2026-11-21T00:22:12.431423765Z",
+             "last_success": "0001-01-01T00:00:00Z", "last_ban_time": "0001-01-01T00:00:00Z"}
+    entry.update(more)
+    return entry
+
+
+def book():
+    good = [book_entry(1, "5.6.7.8", 1), book_entry(2, "2001:db9::1", 2),
+            book_entry(3, "127.0.0.1", 1)]
+    odd = [book_entry(4, "x", 1), book_entry(4, "9.9.9.9", 3), book_entry(4, "9.9.9.9", 1,
+           attempts=-1), book_entry(4, "9.9.9.9", 1, buckets=[256]), book_entry(4, "9.9.9.9", 1,
+           buckets=None, src=None), book_entry(4, "9.9.9.9", 1, last_attempt="yesterday"),
+           book_entry(4, "0.0.0.0", 1), book_entry(4, "9.9.9.9", 2, addr=7),
+           book_entry(4, "9.9.9.9", 2, last_attempt="2026-02-29T24:00:60+14:00"),
+           book_entry(4, "9.9.9.9", 2, last_success="1999-12-31T23:59:59.5-01:30"),
+           book_entry(4, "9.9.9.9", 1, buckets=7)]
+    files = [{"key": "k", "addrs": good}, {"key": "k", "addrs": None}, {"key": "", "addrs": []},
+             {"key": "k" * 65, "addrs": []}, {"addrs": []}, {"key": "k"}, [],
+             {"key": "k", "addrs": [7]}, {"key": "k", "addrs": good + good[:1]},
+             {"key": "k", "placement": "siphash-2-4/1", "addrs": good},
+             # more tested ones of one group than it may have
+             {"key": "k", "addrs": [{"addr": {"id": "%040x" % i, "ip": f"9.9.{i // 200}.{i % 200}",
+                                              "port": 1}, "attempts": 0, "bucket_type": 2}
+                                    for i in range(1, 560)]}]
+    files += [{"key": "k", "addrs": [entry]} for entry in odd]
+    texts = [json.dumps(f).encode() for f in files] + [b"", b"{", b'{"key":"k","key":"k"}']
+    peer = "56475aa75463474c0285df5dbf2bcab73da65135"
+    note = {"id": peer, "network": "fuzz", "profiles": ["cometbft", "tendermint"]}
+    notes = [{"version": 1, "peers": [note], "anchors": [peer + "@9.9.9.9:1"]},
+             {"version": 1, "peers": [dict(note, network="other")]}, {"version": 2, "peers": []},
+             {"version": 1, "peers": 1}, {"version": 1, "peers": [dict(note, id="x")]},
+             {"version": 1, "peers": [dict(note, profiles=[1])]},
+             {"version": 1, "peers": [dict(note, profiles=1)]},
+             {"version": 1, "peers": [dict(note, network=1)]},
+             {"version": 1, "peers": [], "anchors": 1},
+             {"version": 1, "peers": [], "anchors": ["x"]}, []]
+    return ([b"\0\0" + t for t in texts] + [b"\6\0" + texts[0], b"\2\0" + texts[-4]] +
+            [b"\0" + bytes([k]) + texts[0] for k in range(1, 8)] +
+            [b"\1\0" + json.dumps(n).encode() for n in notes])
+
+
+def bans():
+    rules = [b"1.2.3.4", b"1.2.3.0/24", b"2001:db8::/32", b"::1", ID, b"0.0.0.0/0", b"1.2.3.4/33",
+             b"1.2.3.4/24", b"1.2.3.4/", b"::/129", b"/1", b"", ID[:-1], b"1.2.3.4/0x8",
+             b"::ffff:1.2.3.4", b"1.2.3.4/032"]
+    entry = {"rule": "1.2.3.0/24", "reason": "floods", "since": 1600000000, "until": 0}
+    lists = [[entry, dict(entry, rule=ID.decode(), until=1900000000)], [], [entry, entry],
+             [dict(entry, until=1600000001)], [dict(entry, rule=1)], [dict(entry, rule="x")],
+             [dict(entry, reason="\u00e9")], [dict(entry, reason="x" * 128)],
+             [dict(entry, reason=1)], [dict(entry, since=-1)], [dict(entry, until=10 ** 17)],
+             [dict(entry, until="x")], [7]]
+    texts = [json.dumps({"bans": b}).encode() for b in lists]
+    texts += [b"{}", b"[]", b'{"bans":1}', b"{", b""]
+    local = bytes(10) + b"\xff\xff\1\2\3\4"
+    known = b"5647" + b"0" * 36
+    lists = [b"1.2.3.0/24\n\n", b"\n1.2.3.4\n", known + b"\n\n", b"9.0.0.0/8\n" + known + b"\n",
+             known + b",::/0\n2001:db8::/32,5.6.7.8\n", b"9.9.9.9," + rules[4] + b"\n\n"]
+    return ([b"\1" + r for r in rules] + [b"\0\0" + t for t in texts] +
+            [b"\0" + bytes([k]) + texts[0] for k in (1, 2, 3)] +
+            [b"\2\0" + bytes([with_id]) + li + local for li in lists for with_id in (0, 1)] +
+            [b"\2" + bytes([k]) + b"\0" + lists[1] + local for k in (1, 2)])
 
 
 # ---- cmd ----
@@ -385,6 +476,10 @@ TARGETS = {
     "addr": addr,
     "config": config,
     "recognize": recognize,
+    "pex_amino": lambda: pex("tendermint/pex.json"),
+    "pex_proto": lambda: pex("cometbft/pex.json"),
+    "book": book,
+    "bans": bans,
     "packet_amino": lambda: packets("tendermint/decoder.json", "tendermint/packets.json"),
     "session_tendermint": lambda: session("tendermint"),
     "session_cometbft": lambda: session("cometbft"),

@@ -120,7 +120,7 @@ class Manual(TestCase):
 
     @unittest.skipUnless(shutil.which("man"), "man is not installed")
     def test_pages_are_sound(self):
-        pages = [at("share/man/man1/yard.1")]
+        pages = [at("share/man/man1/yard.1"), at("share/man/man1/yardspec.1")]
         pages += [at("share/man/man3", f"switchyard_{h[:-2]}.3") for h in public_headers()
                   if h.endswith(".h")]
         for page in pages:
@@ -205,11 +205,12 @@ class ByPkgConfig(Examples, TestCase):
 
 class QuietPeers(TestCase):
     """A peer that falls silent is dropped when the pong is overdue, also when nothing else happens:
-    the driver must come back for stream_check_dry by itself.  Pings every 20 s, so that the next
-    one cannot be what wakes it."""
+    the driver must come back for stream_check_dry by itself.  A ping 6 s after the beginning, its
+    pong overdue at 7 s, the next ping at 12 s: whoever has noticed before was not woken by it."""
 
-    PINGS = ("settings.ping_interval = 20 * SY_SEC; settings.pong_timeout = 1 * SY_SEC; "
+    PINGS = ("settings.ping_interval = 6 * SY_SEC; settings.pong_timeout = 1 * SY_SEC; "
              "settings.linger_timeout = 1 * SY_SEC; ")
+    NOTICED = 9.5  # half-way between the time-out and the next ping
 
     def build(self, name, *more):
         folder = scratch("quiet")
@@ -232,14 +233,17 @@ class QuietPeers(TestCase):
         chat = self.build("chat")
         alice = self.start(chat, "alice", "127.0.0.1:0")
         bob = self.start(chat, "bob", "127.0.0.1:0", alice.address())
+        begun = time.monotonic()
         bob.wait_for("* alice joined")
         alice.process.send_signal(signal.SIGSTOP)
-        bob.wait_for("* alice left after 0 lines: pong timeout", 30)
+        bob.wait_for("* alice left after 0 lines: pong timeout",
+                     begun + self.NOTICED + 1.5 - time.monotonic())
 
     def test_epoll(self):
-        parts = ("epoll_driver.c", "epoll_names.c", "count_reactor.c")
+        parts = ("epoll_driver.c", "epoll_names.c", "epoll_workers.c", "count_reactor.c")
         client = self.build("embed_epoll", *parts)
         server = self.start(client, "127.0.0.1:0")
+        begun = time.monotonic()
         guest = self.start(client, "127.0.0.1:0", server.address())
         guest.address()
         end = time.monotonic() + 10
@@ -247,7 +251,8 @@ class QuietPeers(TestCase):
             guest.write("\n")
             time.sleep(0.05)
         server.process.send_signal(signal.SIGSTOP)
-        time.sleep(23)  # nothing may happen meanwhile, or that would wake it
+        # nothing may happen meanwhile, or that would wake it
+        time.sleep(begun + self.NOTICED - time.monotonic())
         before = len(guest.lines)
         guest.write("\n")
         while len(guest.lines) == before and time.monotonic() < end + 40:

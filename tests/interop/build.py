@@ -30,18 +30,20 @@ JOBS = 2
 TM = "github.com/tendermint/tendermint"
 CMT = "github.com/cometbft/cometbft"
 
-# name, p2p program (folder of peer/ and output), complete node (package and output), default
+# name, p2p program (folder of peer/ and output), ABCI application (folder of abci/ and output),
+# complete node (package and output), default
 PEERS = {
-    "tendermint-0.22": dict(peer=("tendermint", "tmpeer-0.22"),
+    "tendermint-0.22": dict(peer=("tendermint", "tmpeer-0.22"), app=("v022", "abciapp-0.22"),
                             node=(TM + "/cmd/tendermint", "tendermint-0.22"), patch_copy=True),
-    "cometbft-v0.38": dict(peer=("cometbft", "cmtpeer-v0.38"),
+    "cometbft-v0.38": dict(peer=("cometbft", "cmtpeer-v0.38"), app=("v038", "abciapp-v0.38"),
                            node=(CMT + "/cmd/cometbft", "cometbft-v0.38")),
-    "cometbft-v1.0": dict(peer=("cometbft", "cmtpeer-v1.0"),
+    "cometbft-v1.0": dict(peer=("cometbft", "cmtpeer-v1.0"), app=("v1", "abciapp-v1.0"),
                           node=(CMT + "/cmd/cometbft", "cometbft-v1.0")),
     "cometbft-v0.40": dict(peer=("cometbft", "cmtpeer-v0.40"),
                            node=(CMT + "/cmd/cometbft", "cometbft-v0.40")),
     "cometbft-v0.37": dict(node=(CMT + "/cmd/cometbft", "cometbft-v0.37"), later=True),
-    "cometbft-v0.34": dict(node=(TM + "/cmd/cometbft", "cometbft-v0.34"), later=True),
+    "cometbft-v0.34": dict(app=("v034", "abciapp-v0.34"),
+                           node=(TM + "/cmd/cometbft", "cometbft-v0.34")),
 }
 
 REMEDY = """interop: no Go %d.%d or newer was found, so no real peer can be built.
@@ -79,19 +81,20 @@ def find_go():
     return None
 
 
-def sources(name):
-    """The files that make up one peer, in the order in which they are hashed."""
+def sources(name, kind):
+    """The files that make up one program (peer or app), in the order in which they are hashed."""
     spec = PEERS[name]
     files = [HERE / name / f for f in ("go.mod", "go.sum", "tools.go")]
-    if "peer" in spec:
-        files += sorted((HERE / "peer" / "common").glob("*.go"))
-        files += sorted((HERE / "peer" / spec["peer"][0]).glob("*.go"))
+    folder = HERE / {"peer": "peer", "app": "abci"}.get(kind, "")
+    if kind in spec and kind != "node":
+        files += sorted((folder / "common").glob("*.go"))
+        files += sorted((folder / spec[kind][0]).glob("*.go"))
     return files
 
 
 def outputs(name):
     spec = PEERS[name]
-    return [build_dir() / "bin" / spec[k][1] for k in ("peer", "node") if k in spec]
+    return [build_dir() / "bin" / spec[k][1] for k in ("peer", "app", "node") if k in spec]
 
 
 def release(name):
@@ -105,7 +108,7 @@ def release(name):
 
 def stamp_of(name, go_version):
     h = hashlib.sha256(go_version.encode())
-    for f in [Path(__file__)] + sources(name):
+    for f in [Path(__file__)] + sources(name, "peer") + sources(name, "app"):
         h.update(f.name.encode() + b"\0" + f.read_bytes() + b"\0")
     return h.hexdigest()
 
@@ -115,10 +118,10 @@ def run(cmd, cwd):
     subprocess.run(cmd, cwd=cwd, env=env, check=True, stdout=sys.stderr)
 
 
-def assemble(name, folder):
+def assemble(name, folder, kind="node"):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for f in sources(name):
+    for f in sources(name, kind):
         shutil.copy(f, folder / f.name)
 
 
@@ -138,10 +141,13 @@ def build(name, go):
     spec, top = PEERS[name], build_dir()
     base = [go, "build", "-p", str(JOBS), "-buildvcs=false"]
     (top / "bin").mkdir(parents=True, exist_ok=True)
+    for kind in ("peer", "app"):
+        if kind in spec:
+            folder = top / "src" / ("%s-%s" % (name, kind))
+            assemble(name, folder, kind)
+            run(base + ["-o", str(top / "bin" / spec[kind][1]), "."], folder)
     folder = top / "src" / name
     assemble(name, folder)
-    if "peer" in spec:
-        run(base + ["-o", str(top / "bin" / spec["peer"][1]), "."], folder)
     package, out = spec["node"]
     if spec.get("patch_copy"):
         folder = top / "src" / (name + "-node")

@@ -279,23 +279,28 @@ def node_key_json(seed):
 
 
 class Node(Process):
-    """A complete node with the kvstore application, on a home of its own."""
+    """A complete node with the kvstore application, on a home of its own or on one of a testnet."""
 
-    def __init__(self, stack, name, log_dir, *, network=NETWORK, persistent=()):
+    def __init__(self, stack, name, log_dir, *, network=NETWORK, persistent=(), seeds=(), pex=False,
+                 seed_mode=False, home=None, p2p_port=0, extra=()):
         self.stack, self.profile = stack, STACKS[stack][1]
-        self.home = Path(log_dir) / (name + "-home")
-        self.p2p_port, self.rpc_port = free_port(), free_port()
+        self.home = home or Path(log_dir) / (name + "-home")
+        self.p2p_port, self.rpc_port = p2p_port or free_port(), free_port()
         binary = program(stack)
-        subprocess.run([binary, "init", "--home", str(self.home)], check=True, capture_output=True)
+        if not self.home.exists():
+            subprocess.run([binary, "init", "--home", str(self.home)], check=True,
+                           capture_output=True)
         self._configure(network)
         listen = ["--p2p.laddr", "tcp://127.0.0.1:%d" % self.p2p_port,
                   "--rpc.laddr", "tcp://127.0.0.1:%d" % self.rpc_port,
-                  "--p2p.pex=false", "--p2p.persistent_peers", ",".join(persistent)]
+                  "--p2p.pex=%s" % str(pex or bool(seeds) or seed_mode).lower(),
+                  "--p2p.seed_mode=%s" % str(seed_mode).lower(),
+                  "--p2p.seeds", ",".join(seeds), "--p2p.persistent_peers", ",".join(persistent)]
         if stack == "tendermint-0.22":
             cmd = [binary, "node", "--proxy_app=kvstore", "--p2p.upnp=false"]
         else:
             cmd = [binary, "start", "--proxy_app=kvstore"]
-        super().__init__(name, cmd + ["--home", str(self.home)] + listen, log_dir)
+        super().__init__(name, cmd + ["--home", str(self.home)] + listen + list(extra), log_dir)
         self.id = None
 
     def wait_ready(self, timeout=30):
@@ -325,6 +330,22 @@ class Node(Process):
         doc["chain_id"] = network
         genesis.write_text(json.dumps(doc, indent=2))
 
+    def log_text(self):
+        """A complete node logs to standard output."""
+        return super().log_text() + self.out_path.read_text(errors="replace")
+
+    @property
+    def book_path(self):
+        return self.home / "config" / "addrbook.json"
+
+    def height(self):
+        return int(self.rpc("status")["sync_info"]["latest_block_height"])
+
+    def peer_ids(self):
+        """The IDs of the peers that /net_info lists; none while it does not answer."""
+        infos = [p["node_info"] for p in self.net_info(quiet=True).get("peers") or []]
+        return {i.get("id") or i.get("default_node_id") for i in infos}
+
     def rpc(self, method):
         url = "http://127.0.0.1:%d/%s" % (self.rpc_port, method)
         with urllib.request.urlopen(url, timeout=5) as reply:
@@ -345,6 +366,13 @@ class Node(Process):
             if peer_id in (info.get("id"), info.get("default_node_id")):
                 return peer
         return None
+
+
+def testnet_homes(stack, count, folder):
+    """The homes of a new network of so many validators."""
+    subprocess.run([program(stack), "testnet", "--v", str(count), "--o", str(folder),
+                    "--populate-persistent-peers=false"], check=True, capture_output=True)
+    return [Path(folder) / ("node%d" % i) for i in range(count)]
 
 
 class RelayConn:

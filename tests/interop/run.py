@@ -10,7 +10,8 @@ listed with its reason.  Exit status: 0 all passed, 1 something failed or could 
 usable Go and so nothing was run (with CI set: 1).
 
 Variables: SY_BUILD_DIR (outputs; default build), SY_YARD (the program to test; default bin/yard of
-the former), SY_INTEROP_SCALE (multiplies all time-outs).
+the former), SY_INTEROP_SCALE (multiplies all time-outs), SY_INTEROP_LONG (1: themes that have a
+long form run it).
 """
 
 import argparse
@@ -27,8 +28,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LANES = 2
 # the long one first, so that the others run beside it
-THEMES = ["nodes", "crossed", "pex", "refusals", "echo", "profiles", "persistent", "probe",
-          "harness"]
+THEMES = ["pex", "nodes", "crossed", "pexnodes", "books", "refusals", "echo", "profiles",
+          "sleeper", "persistent", "probe", "config", "harness"]
+# only when named: more than ten minutes
+LONG = ["pexlong"]
 
 
 class Result(unittest.TextTestResult):
@@ -95,14 +98,14 @@ def launch(theme, args, folder):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    ap.add_argument("themes", nargs="*", metavar="THEME", help=" ".join(THEMES))
+    ap.add_argument("themes", nargs="*", metavar="THEME", help=" ".join(THEMES + LONG))
     ap.add_argument("-k", metavar="TEXT", help="only tests with this text in their name")
     ap.add_argument("--self-test", action="store_true")
     ap.add_argument("--theme-report", help=argparse.SUPPRESS)
     args = ap.parse_args()
-    unknown = [t for t in args.themes if t not in THEMES]
+    unknown = [t for t in args.themes if t not in THEMES + LONG]
     if unknown:
-        ap.error("unknown theme %s; there are: %s" % (unknown[0], " ".join(THEMES)))
+        ap.error("unknown theme %s; there are: %s" % (unknown[0], " ".join(THEMES + LONG)))
     if args.theme_report:
         run_theme(args.themes[0], args.k, args.theme_report)
         return 0
@@ -111,7 +114,7 @@ def main():
     if built != 0:
         print("0 passed, %d failed, 0 skipped" % (built != 77))
         return built
-    themes = [t for t in THEMES if not args.themes or t in args.themes]
+    themes = [t for t in THEMES + LONG if t in (args.themes or THEMES)]
     with tempfile.TemporaryDirectory() as folder:
         with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
             counts = list(pool.map(lambda t: launch(t, args, folder), themes))

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A reactor that is isolated, in virtual time: it sleeps, it is flooded, its peers come and go. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/sim_scenario.h"
 
-#define CHANNEL 0x70
+#define CHANNEL       0x70
+#define PROBE_CHANNEL 0x72
+#define PROBES_MAX    4096
+
+/* One way, whatever the sleeper does: latency_max and jitter_max of the network, and a late turn at
+ * each end (sim_options_default). */
+#define DELAY_MAX (20 * SY_MSEC + 2 * SY_MSEC + 2 * 200 * SY_USEC)
 
 /* Answers every message, and checks its hooks. */
 typedef struct sleeper {
@@ -25,6 +32,8 @@ typedef struct sleeper {
     sy_time think_at;
     uint64_t thoughts;
     bool running;
+    uint64_t gaps; /* numbers that were left out, however many at once */
+    uint64_t last;
 } sleeper;
 
 typedef struct state {
@@ -109,6 +118,8 @@ static void on_receive(void *reactor, sy_peer *peer, void *data, sy_channel chan
     memcpy(&number, bytes, sizeof number);
     require(number >= st->next, "a message twice, or out of order");
     require(s->desc.full_policy != SY_FULL_PAUSE || number == st->next, "a message is missing");
+    s->gaps += number > st->next;
+    s->last = number;
     st->next = number + 1;
     s->received++;
     if (s->answers) {
@@ -192,18 +203,46 @@ static const sy_reactor_ops sender_ops = {.size = sizeof(sy_reactor_ops),
                                           .channel_count = 1,
                                           .receive = on_answer};
 
+/* On the loop beside the sleeper: measures how long a message took to it, in virtual time. */
+typedef struct probe {
+    sy_duration delay[PROBES_MAX];
+    size_t count;
+} probe;
+
+static void on_probe(void *reactor, sy_peer *peer, void *data, sy_channel channel,
+                     const uint8_t *bytes, size_t len, sy_time now) {
+    probe *p = reactor;
+    sy_time sent;
+    (void)peer;
+    (void)data;
+    (void)channel;
+    require(len == sizeof sent && p->count < PROBES_MAX, "a strange probe");
+    memcpy(&sent, bytes, sizeof sent);
+    p->delay[p->count++] = sy_time_since(now, sent);
+}
+
+static const sy_channel_desc probe_desc = {
+    .id = PROBE_CHANNEL, .name = "probe", .priority = 3, .send_queue_max = 64};
+static const sy_reactor_ops probe_ops = {.size = sizeof(sy_reactor_ops),
+                                         .name = "probe",
+                                         .channels = &probe_desc,
+                                         .channel_count = 1,
+                                         .receive = on_probe};
+
 typedef struct pair {
     sim_net *net;
     sim_node *alice; /* sends */
     sim_node *bob;   /* has the sleeper */
     sleeper sleeper;
+    probe probe; /* what has come to bob */
     uint64_t answers;
     uint64_t next;
     uint64_t queued;
     sy_peer_ref last;
 } pair;
 
-static void make_pair(pair *p, uint64_t seed, sy_full_policy policy, size_t budget) {
+static void make_pair_with(pair *p, uint64_t seed, sy_full_policy policy, size_t budget,
+                           sy_duration ping_interval) {
     sim_options options;
     memset(p, 0, sizeof *p);
     sim_options_default(&options, seed);
@@ -213,10 +252,18 @@ static void make_pair(pair *p, uint64_t seed, sy_full_policy policy, size_t budg
     make_sleeper(&p->sleeper, p->net, policy, budget);
     sim_add_isolated(p->bob, &p->sleeper.ops, &p->sleeper);
     sim_add_reactor(p->alice, &sender_ops, &p->answers);
+    sim_add_reactor(p->alice, &probe_ops, NULL);
+    sim_add_reactor(p->bob, &probe_ops, &p->probe);
+    sim_settings(p->alice)->ping_interval = ping_interval;
+    sim_settings(p->alice)->pong_timeout = ping_interval / 2;
     sim_start(p->alice);
     sim_start(p->bob);
     sim_dial(p->alice, p->bob, SY_DIAL_PERSISTENT);
     sim_expect(sim_wait_until_connected(p->alice, p->bob, 30 * SY_SEC));
+}
+
+static void make_pair(pair *p, uint64_t seed, sy_full_policy policy, size_t budget) {
+    make_pair_with(p, seed, policy, budget, SY_MIN);
 }
 
 /* One message when there is room; numbers begin anew with each connection. */
@@ -257,34 +304,179 @@ static sy_mailbox_stats stats_of(pair *p) {
     return stats;
 }
 
+static bool send_probe(pair *p) {
+    sy_peer *peer = sy_switch_peer_by_id(sim_switch(p->alice), sim_id(p->bob));
+    const sy_time now = sim_now(p->net);
+    const sy_channel channel = sy_switch_channel(sim_switch(p->alice), PROBE_CHANNEL);
+    if (peer == NULL || sy_peer_send(peer, channel, &now, sizeof now) != SY_SEND_QUEUED) {
+        return false;
+    }
+    sim_nudge(p->alice);
+    return true;
+}
+
+static int compare(const void *a, const void *b) {
+    const sy_duration x = *(const sy_duration *)a;
+    const sy_duration y = *(const sy_duration *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The 99th percentile of the probes since the last call; none of them was late. */
+static double take_p99(pair *p, size_t expected) {
+    probe *pr = &p->probe;
+    sim_expect_eq(pr->count, expected);
+    qsort(pr->delay, pr->count, sizeof *pr->delay, compare);
+    sim_expect(pr->delay[pr->count - 1] <= DELAY_MAX);
+    const double ms = (double)pr->delay[(pr->count - 1) * 99 / 100] / 1e6;
+    pr->count = 0;
+    return ms;
+}
+
 /* SPEC-TEST RX-07 RX-08 RX-18: five minutes asleep, within the budget. */
 static void run_five_minutes(uint64_t seed) {
     pair p;
     make_pair(&p, seed, SY_FULL_DISCONNECT, 8u << 20);
     p.sleeper.answers = true;
     p.sleeper.think_max = SY_SEC;
-    flood(&p, 20, 1000, 50 * SY_MSEC);
+    for (size_t i = 0; i < 300; i++) {
+        sim_expect(send_probe(&p));
+        flood(&p, 1, 4096, 50 * SY_MSEC);
+    }
     sim_run_for(p.net, SY_SEC);
     sim_expect_eq(p.sleeper.received, p.queued);
     sim_expect(p.answers > 0);
+    const double before = take_p99(&p, 300);
 
     sim_sleep_workers(p.bob, 5 * SY_MIN);
-    const uint64_t before = sim_totals_of(p.bob).delivered;
-    for (size_t i = 0; i < 300; i++) {
-        (void)send_one(&p, 4096);
-        sim_expect_eq(sim_send(p.alice, p.bob, 0x20, 100), SY_SEND_QUEUED);
-        sim_run_for(p.net, 990 * SY_MSEC);
+    const sy_time wakes_at = sim_now(p.net) + 5 * SY_MIN;
+    const uint64_t received = p.sleeper.received;
+    for (size_t i = 0; i < 1500; i++) {
+        sim_expect(send_probe(&p));
+        flood(&p, 1, 4096, 199 * SY_MSEC);
     }
-    sim_expect_eq(sim_totals_of(p.bob).delivered - before, 300);
+    sim_expect(sim_now(p.net) < wakes_at);
+    const double during = take_p99(&p, 1500);
     sim_expect_eq(sim_totals_of(p.bob).ends, 0);
     sim_expect(sim_totals_of(p.bob).pongs >= 4);
-    sim_expect(stats_of(&p).messages >= 290);
+    sim_expect_eq(p.sleeper.received, received);
+    sim_expect(stats_of(&p).messages >= 1490);
+    (void)fprintf(stderr,
+                  "  seed %llu: one way p99 %.3f ms before, %.3f ms while the reactor slept 5 min;"
+                  " %zu messages waited\n",
+                  (unsigned long long)seed, before, during, stats_of(&p).messages);
     sim_run_for(p.net, 20 * SY_SEC);
     sim_expect_eq(p.sleeper.received, p.queued);
     sim_expect(p.sleeper.thoughts > 10);
     sim_expect_eq(stats_of(&p).bytes, 0);
     sim_stop_and_wait(p.bob);
     sim_net_del(p.net);
+}
+
+/* 1 MB/s for the sleeper, ten probes a second; ends early when the connection does.  Returns the
+ * number of probes that were sent. */
+static size_t megabytes(pair *p, sy_duration duration) {
+    const sy_time until = sim_now(p->net) + duration;
+    size_t probes = 0;
+    while (sim_now(p->net) < until && sim_has_peer(p->bob, p->alice)) {
+        probes += send_probe(p);
+        flood(p, 25, 4000, 4 * SY_MSEC);
+    }
+    return probes;
+}
+
+#define BUDGET    ((size_t)4 << 20)
+#define TAKEN_MAX (BUDGET / (4000 + 128)) /* messages that fit */
+
+/* Full after 4 s; then nothing else is read, until alice misses her pong.  SPEC-TEST RX-11 */
+static void sleep_paused(pair *p) {
+    (void)megabytes(p, 7 * SY_SEC);
+    const size_t heard = p->probe.count;
+    const size_t bytes = stats_of(p).bytes;
+    sim_expect_eq(stats_of(p).paused, 1);
+    sim_expect(bytes > BUDGET && bytes < BUDGET + (2u << 16));
+    (void)megabytes(p, 2 * SY_SEC);
+    sim_expect_eq(p->probe.count, heard);
+    sim_expect_eq(stats_of(p).bytes, bytes);
+    sim_expect_eq(sim_totals_of(p->alice).ends, 0);
+    sim_run_for(p->net, 18 * SY_SEC);
+    sim_expect_eq(sim_count_ends(p->alice, SY_STAGE_OPEN, SY_ERR_PONG_TIMEOUT), 1);
+}
+
+static void sleep_flooded(pair *p, sy_full_policy policy, double before) {
+    static const char *const names[] = {"disconnect", "drop newest", "drop oldest"};
+    const bool ends = policy == SY_FULL_DISCONNECT;
+    const sy_time began = sim_now(p->net);
+    const size_t sent = megabytes(p, 55 * SY_SEC);
+    const sy_mailbox_stats stats = stats_of(p);
+    sim_expect_eq(sim_count_ends(p->bob, SY_STAGE_OPEN, SY_ERR_RECV_BUDGET), ends ? 1 : 0);
+    sim_expect_eq(sim_totals_of(p->bob).ends, ends ? 1 : 0);
+    sim_expect_eq(stats.dropped_newest > 0, policy == SY_FULL_DROP_NEWEST);
+    sim_expect_eq(stats.dropped_oldest > 0, policy == SY_FULL_DROP_OLDEST);
+    sim_expect(stats.bytes <= BUDGET && stats.bytes + 4000 + 128 > BUDGET);
+    const double during = take_p99(p, ends ? p->probe.count : sent);
+    (void)fprintf(stderr,
+                  "  1 MB/s, %s: one way p99 %.3f ms before, %.3f ms asleep; %zu messages wait,"
+                  " %llu dropped after %.1f s\n",
+                  names[policy], before, during, stats.messages,
+                  (unsigned long long)(stats.dropped_newest + stats.dropped_oldest),
+                  (double)sy_time_since(sim_now(p->net), began) / 1e9);
+}
+
+/* It is awake and has dealt with everything.  SPEC-TEST RX-12 RX-19 */
+static void expect_heard(pair *p, sy_full_policy policy, uint64_t heard, uint64_t last_sent) {
+    const sy_mailbox_stats stats = stats_of(p);
+    sim_expect_eq(stats.bytes, 0);
+    switch (policy) {
+    case SY_FULL_DISCONNECT: /* what was taken, without a gap */
+        sim_expect_eq(heard, TAKEN_MAX);
+        sim_expect_eq(p->sleeper.gaps, 0);
+        return;
+    case SY_FULL_DROP_NEWEST: /* the first ones */
+        sim_expect_eq(heard, TAKEN_MAX);
+        sim_expect_eq(p->sleeper.gaps, 0);
+        sim_expect_eq(p->sleeper.received + stats.dropped_newest, p->queued);
+        return;
+    case SY_FULL_DROP_OLDEST: /* the last ones */
+        sim_expect_eq(heard, TAKEN_MAX);
+        sim_expect_eq(p->sleeper.gaps, 1);
+        sim_expect_eq(p->sleeper.last, last_sent);
+        sim_expect_eq(p->sleeper.received + stats.dropped_oldest, p->queued);
+        return;
+    case SY_FULL_PAUSE: /* all that was read */
+        sim_expect(heard > TAKEN_MAX);
+        sim_expect_eq(p->sleeper.gaps, 0);
+        return;
+    }
+}
+
+/* 1 MB/s while it sleeps for a minute.  SPEC-TEST RX-07 RX-10 */
+static void megabyte(uint64_t seed, sy_full_policy policy) {
+    pair p;
+    make_pair_with(&p, seed, policy, BUDGET, 10 * SY_SEC); /* alice notices soon */
+    const size_t probes = megabytes(&p, 10 * SY_SEC);
+    sim_run_for(p.net, SY_SEC);
+    sim_expect_eq(p.sleeper.received, p.queued);
+    const double before = take_p99(&p, probes);
+
+    const uint64_t first = p.sleeper.received;
+    const sy_time wakes_at = sim_now(p.net) + SY_MIN;
+    sim_sleep_workers(p.bob, SY_MIN);
+    if (policy == SY_FULL_PAUSE) {
+        sleep_paused(&p);
+    } else {
+        sleep_flooded(&p, policy, before);
+    }
+    const uint64_t last_sent = p.next - 1;
+    sim_run_until(p.net, wakes_at + 20 * SY_SEC);
+    expect_heard(&p, policy, p.sleeper.received - first, last_sent);
+    sim_net_del(p.net);
+}
+
+static void run_megabyte(uint64_t seed) {
+    megabyte(seed, SY_FULL_DISCONNECT);
+    megabyte(seed, SY_FULL_DROP_NEWEST);
+    megabyte(seed, SY_FULL_DROP_OLDEST);
+    megabyte(seed, SY_FULL_PAUSE);
 }
 
 /* SPEC-TEST RX-10 RX-11 RX-19 RX-08 */
@@ -383,6 +575,7 @@ static void run_storm(uint64_t seed) {
 
 static const sim_scenario scenarios[] = {
     {"five_minutes", run_five_minutes, 3},
+    {"megabyte", run_megabyte, 2},
     {"flooded", run_flooded, 3},
     {"storm", run_storm, 60},
 };

@@ -23,6 +23,7 @@ typedef struct finder {
     bool strict;
     size_t target;
     sy_duration feeler_period;
+    sy_duration ensure_period; /* 0: the default */
     unsigned saves;
     char *saved;
     size_t saved_len;
@@ -83,6 +84,9 @@ static sy_err attach(void *user, sim_node *node, sy_switch *sw) {
     config.seed_count = f->seed_count;
     config.seed_mode = f->seed_mode;
     config.feeler_period = f->feeler_period;
+    if (f->ensure_period > 0) {
+        config.ensure_period = f->ensure_period;
+    }
     config.save = on_save;
     config.save_user = f;
     sim_expect_eq(sy_pex_new(&config, &f->pex), SY_OK);
@@ -307,6 +311,64 @@ static void outbound_peers_are_diverse(uint64_t seed) {
     }
 }
 
+/* SPEC-TEST PEX-23: a node that only others have dialed asks the first of them, not half a minute
+ * later, and dials whom it hears of. */
+static void newcomers_are_asked(uint64_t seed) {
+    sim_options options;
+    sim_options_default(&options, seed);
+    sim_net *net = sim_net_new(&options);
+    static finder f;
+    static finder caller;
+    static finder third;
+    finder_init(&f, net, "f", 1);
+    finder_init(&caller, net, "caller", 0);
+    finder_init(&third, net, "third", 0);
+    sim_start(f.node);
+    sim_start(caller.node);
+    sim_start(third.node);
+    sim_run_for(net, SY_SEC);
+    sim_dial(third.node, caller.node, SY_DIAL_PERSISTENT);
+    sim_run_for(net, SY_SEC);
+    sim_dial(caller.node, f.node, SY_DIAL_PERSISTENT);
+    sim_run_for(net, 8 * SY_SEC);
+    sim_expect_eq(switch_counts(&f).outbound, 1);
+    sim_expect(sim_has_peer(f.node, third.node));
+    sim_expect_eq(counts_of(&caller).requests_early, 0);
+    sim_net_del(net);
+    finder_fini(&f);
+    finder_fini(&caller);
+    finder_fini(&third);
+}
+
+/* SPEC-TEST PEX-23: who had nothing to tell is asked again within seconds while a node is short of
+ * peers, and still no sooner than PEX-12 allows. */
+static void the_short_of_peers_ask_again(uint64_t seed) {
+    sim_options options;
+    sim_options_default(&options, seed);
+    sim_net *net = sim_net_new(&options);
+    static finder f;
+    static finder caller;
+    static finder third;
+    finder_init(&f, net, "f", 1);
+    finder_init(&caller, net, "caller", 0);
+    finder_init(&third, net, "third", 0);
+    sim_start(f.node);
+    sim_start(caller.node);
+    sim_start(third.node);
+    sim_run_for(net, 40 * SY_SEC); /* the pause of f has grown to its most */
+    sim_dial(caller.node, f.node, SY_DIAL_PERSISTENT);
+    sim_run_for(net, 3 * SY_SEC);
+    sim_expect(counts_of(&f).answers_in > 0);
+    sim_dial(third.node, caller.node, SY_DIAL_PERSISTENT);
+    sim_run_for(net, 20 * SY_SEC);
+    sim_expect(sim_has_peer(f.node, third.node));
+    sim_expect_eq(counts_of(&caller).requests_early, 0);
+    sim_net_del(net);
+    finder_fini(&f);
+    finder_fini(&caller);
+    finder_fini(&third);
+}
+
 /* ---- Puppets -----------------------------------------------------------------------------------
  */
 
@@ -489,6 +551,37 @@ static void requests_keep_their_distance(uint64_t seed) {
     }
 }
 
+/* SPEC-TEST PEX-12: a peer that stalls gets one request late and the next one in time; by its own
+ * clock they are ten seconds apart all the same. */
+static void a_stalled_peer_sees_the_distance(uint64_t seed) {
+    sim_options options;
+    sim_options_default(&options, seed);
+    sim_net *net = sim_net_new(&options);
+    static finder f;
+    static puppet p;
+    finder_init(&f, net, "f", 10);
+    f.ensure_period = SY_SEC; /* it asks as often as it may */
+    sim_set_profile(f.node, "tendermint");
+    puppet_init(&p, net);
+    p.on_request = true;
+    puppet_says(&p, TEXT(GOOD));
+    p.say_times = 1;
+    sim_start(f.node);
+    sim_start(p.node);
+    sim_dial(f.node, p.node, SY_DIAL_ONCE);
+    for (unsigned i = 0; i < 60; i++) {
+        sim_run_for(net, SY_SEC + sim_draw(net, 8 * SY_SEC));
+        sim_pause(p.node, 5 * SY_SEC);
+    }
+    sim_expect(sim_has_peer(f.node, p.node));
+    sim_expect(p.requests >= 10);
+    for (unsigned i = 1; i < p.requests && i < 64; i++) {
+        sim_expect(p.request_at[i] - p.request_at[i - 1] >= 10 * SY_SEC);
+    }
+    sim_net_del(net);
+    finder_fini(&f);
+}
+
 /* SPEC-TEST SEED-01 SEED-02: a seed answers once, the whole answer arrives, then it closes; asking
  * again on the same connection gives nothing.  SPEC-TEST SEED-03: who asks nothing leaves too. */
 static void seed_answers_once(uint64_t seed) {
@@ -626,8 +719,11 @@ static const sim_scenario scenarios[] = {
     {"twenty_reach_their_targets", twenty_reach_their_targets, 2},
     {"restart_uses_anchors", restart_uses_anchors, 3},
     {"outbound_peers_are_diverse", outbound_peers_are_diverse, 4},
+    {"newcomers_are_asked", newcomers_are_asked, 4},
+    {"the_short_of_peers_ask_again", the_short_of_peers_ask_again, 6},
     {"rules_are_kept", rules_are_kept, 2},
     {"requests_keep_their_distance", requests_keep_their_distance, 2},
+    {"a_stalled_peer_sees_the_distance", a_stalled_peer_sees_the_distance, 4},
     {"seed_answers_once", seed_answers_once, 3},
     {"private_ids_stay_private", private_ids_stay_private, 2},
     {"seeds_are_not_pestered", seeds_are_not_pestered, 3},

@@ -178,6 +178,7 @@ static void node_info(uint64_t seed) {
 }
 
 /* SPEC-TEST SW-25 SW-26 */
+/* KEY-TEST switchyard.resolve_timeout */
 static void listen_name_in_silence(uint64_t seed) {
     for (size_t p = 0; p < PROFILE_COUNT; p++) {
         stage s = open_stage(seed, profiles[p].name);
@@ -318,6 +319,7 @@ static void duplicate(uint64_t seed) {
     }
 }
 
+/* KEY-TEST switchyard.park_timeout */
 /* SPEC-TEST SW-33 SW-34: three with one key; the first has fallen silent. */
 static void third(uint64_t seed) {
     for (size_t p = 0; p < PROFILE_COUNT; p++) {
@@ -553,6 +555,7 @@ static void unknown_protocol(uint64_t seed) {
 
 /* SPEC-TEST PL-05 PR-02: plain is for private addresses, the other profiles answer everybody at
  * once. */
+/* KEY-TEST switchyard.plain_anywhere */
 static void plain_from_afar(uint64_t seed) {
     static const struct {
         const char *name;

@@ -103,6 +103,7 @@
 #define sim_node_new             sy_sim_node_new
 #define sim_now                  sy_sim_now
 #define sim_nudge                sy_sim_nudge
+#define sim_on_event             sy_sim_on_event
 #define sim_options              sy_sim_options
 #define sim_partition            sy_sim_partition
 #define sim_pause                sy_sim_pause
@@ -131,7 +132,9 @@
 #define sim_set_key_of           sy_sim_set_key_of
 #define sim_set_mute_after       sy_sim_set_mute_after
 #define sim_set_profile          sy_sim_set_profile
+#define sim_set_wildcard         sy_sim_set_wildcard
 #define sim_settings             sy_sim_settings
+#define sim_show_trace           sy_sim_show_trace
 #define sim_sleep_workers        sy_sim_sleep_workers
 #define sim_start                sy_sim_start
 #define sim_stop                 sy_sim_stop

@@ -60,6 +60,14 @@ const char *sim_last_hash(void) {
     return run.last_hash;
 }
 
+/* A sanitizer ends the program by itself; it is to say which run that was, too. */
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void on_death(void) {
+    sim_show_trace(stderr);
+    on_failure(run.seed);
+}
+
 static void on_assert(const char *kind, const char *condition, const char *file, int line) {
     sim_fail("%s:%d: %s failed: %s", file, line, kind, condition);
 }
@@ -69,6 +77,7 @@ typedef struct options {
     uint64_t seed;
     bool has_seed;
     unsigned seeds;
+    uint64_t from; /* the first one */
 } options;
 
 static bool parse_number(const char *text, uint64_t *ret_value) {
@@ -103,6 +112,10 @@ static bool parse_option(const char *name, const char *value, options *opts) {
         opts->seeds = (unsigned)number;
         return true;
     }
+    if (strcmp(name, "--from") == 0) {
+        opts->from = number;
+        return true;
+    }
     return false;
 }
 
@@ -128,7 +141,7 @@ static void run_scenario(const sim_scenario *scenario, const options *opts) {
         seeds = 1;
     }
     for (unsigned i = 0; i < seeds; i++) {
-        run.seed = opts->has_seed ? opts->seed : i + 1;
+        run.seed = opts->has_seed ? opts->seed : opts->from + i;
         scenario->run(run.seed);
     }
     unsigned char hash[crypto_hash_sha256_BYTES];
@@ -149,12 +162,14 @@ static bool choose_mutant(void) {
 }
 
 int sim_main(int argc, char **argv, const sim_scenario *scenarios, size_t count) {
-    options opts = {0};
+    options opts = {.from = 1};
     bool found = false;
 
     run.program = argv[0];
     if (!parse_arguments(argc, argv, &opts)) {
-        (void)fprintf(stderr, "usage: %s [--only NAME] [--seed S] [--seeds N] [--trace FILE|-]\n",
+        (void)fprintf(stderr,
+                      "usage: %s [--only NAME] [--seed S] [--seeds N] [--from S] [--trace "
+                      "FILE|-]\n",
                       argv[0]);
         return 2;
     }
@@ -164,6 +179,9 @@ int sim_main(int argc, char **argv, const sim_scenario *scenarios, size_t count)
     }
     sy_assert_set_handler(on_assert);
     sim_set_failure_handler(on_failure);
+    if (__sanitizer_set_death_callback != NULL) {
+        __sanitizer_set_death_callback(on_death);
+    }
     for (size_t i = 0; i < count; i++) {
         if (opts.only == NULL || strcmp(opts.only, scenarios[i].name) == 0) {
             run_scenario(&scenarios[i], &opts);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A program of scenarios: runs each with its seeds; a failure prints how to replay it.
  *
- *     program [--only NAME] [--seed S] [--seeds N] [--trace FILE|-]
+ *     program [--only NAME] [--seed S] [--seeds N] [--from S] [--trace FILE|-]
  *
- * SY_SEED in the environment does what --seed does.  For each scenario a line is printed that ends
- * with trace=<hex>, the same in every run with the same seeds. */
+ * --seeds runs so many, from 1 or from --from on.  SY_SEED in the environment does what --seed
+ * does.  For each scenario a line is printed that ends with trace=<hex>, the same in every run with
+ * the same seeds. */
 #ifndef SY_TESTS_SIM_SCENARIO_H
 #define SY_TESTS_SIM_SCENARIO_H
 

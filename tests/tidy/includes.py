@@ -31,8 +31,8 @@ PURE = {
     "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "stdnoreturn.h",
     "string.h", "strings.h",
 }
-# ... and in one folder only, for inet_pton and inet_ntop.
-PURE_IN = {"p2p": {"arpa/inet.h", "netinet/in.h", "sys/socket.h"}}
+# ... and in one folder only: for inet_pton and inet_ntop; for instructions of the processor.
+PURE_IN = {"p2p": {"arpa/inet.h", "netinet/in.h", "sys/socket.h"}, "conn": {"immintrin.h"}}
 
 EXTERNAL = (
     ("sodium", re.compile(r"sodium(\.h|/.*)$")),

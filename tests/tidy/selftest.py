@@ -9,6 +9,8 @@ import sys
 import tempfile
 import unittest
 
+import keys
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SPDX = "SPDX-License-Identifier: " + "Apache-2.0"
 C_HEAD = f"/* {SPDX} */\n"
@@ -34,6 +36,12 @@ TREE = {
     "docs/spec/a.md": "# A page\n\n" + CLAUSE + "\nSee [above](#a-page).\n",
     "docs/spec/errors.md": "# Codes\n\n" + CODES + "| `BAD` | PEER | [XA-01](a.md#XA-01) |\n",
     "tests/tidy/clauses.allow": "# none\n",
+    "cmd/yard/keys.def": C_HEAD + 'KEY(A, "p2p", "a", TEXT, "", "", 0, 0, USED,\n    "words")\n',
+    "tests/data/config/real-v1.toml": f"# {SPDX}\n[p2p]\na = 1\n",
+    "tests/cli/test_a.py": f"# {SPDX}\nclass A:\n    # KEY-" "TEST p2p.a\n"
+                           "    def test_it(self):\n        pass\n",
+    "docs/CONFIG.md": "# Keys\n\n" + keys.make_page({"p2p.a": "USED"}, {"p2p.a": ["v1"]},
+                                                    {"p2p.a": ["cli/test_a.py: A.test_it"]}),
     "docs/tour.md": "# Tour\n\n<!-- conn/c.c -->\n```c\nstatic int twice(int x) {\n"
                     "    return 2 * x;\n}\n```\n",
 }
@@ -156,6 +164,24 @@ PLANTED = [
      {"docs/tour.md": "\n<!-- conn/gone.c -->\n```c\nint x;\n```\n"}, "there is no conn/gone.c"),
     ("snippets.py", "less than all of a file",
      {"docs/tour.md": "\n<!-- conn/c.c: all of it -->\n"}, "does not show this line"),
+    ("security.py", "a test that does not exist",
+     {"docs/security.md": "| a | `unit c.gone` |\n"}, "no test unit c.gone"),
+    ("security.py", "a row without a test",
+     {"docs/security.md": "| what | tests |\n| --- | --- |\n| a | |\n"}, ":3: a row without"),
+    ("security.py", "a test of another layer",
+     {"docs/security.md": "| a | `cli c_test.t` |\n", "tests/unit/c_test.c": "Test(c_test, t) {\n"},
+     "no test cli c_test.t"),
+    ("keys.py", "key without a test",
+     {"cmd/yard/keys.def": 'KEY(B, "", "b", BOOL, "", "", 0, 0, USED, "w")\n'},
+     "b has an effect and no test shows it"),
+    ("keys.py", "unknown key in a test",
+     {"tests/unit/c_test.c": "/* KEY-" "TEST p2p.x */\nTest(c, x) {\n}\n"},
+     "KEY-" "TEST p2p.x: there is no such key"),
+    ("keys.py", "marker without a test", {"tests/cli/test_a.py": "# KEY-" "TEST p2p.a\n"},
+     "without a test below it"),
+    ("keys.py", "key of a real file", {"tests/data/config/real-v1.toml": "b = 1\n"},
+     "lacks p2p.b, which a real file has"),
+    ("keys.py", "page not current", {"docs/CONFIG.md": "more\n"}, "is not current"),
     ("limits.py", "limit without a reason",
      {"conn/limits.h": "#define SY_OTHER_MAX 5\n"}, "SY_OTHER_MAX has no reason"),
     ("limits.py", "page not current",
@@ -175,6 +201,14 @@ HARMLESS = [
     ("includes.py", {"conn/c.c": "/* #include <time.h> */\n"}),
     ("includes.py", {"p2p/s.c": C_HEAD + "#include <arpa/inet.h>\n"}),
     ("includes.py", {"cmd/yard/y.c": C_HEAD + "#include <time.h>\n#include <switchyard/err.h>\n"}),
+    ("security.py", {"docs/security.md": "| what | test |\n| --- | --- |\n| a | `unit m.t` |\n"
+                                         "| b | not yet: why | |\n| c | `hostile h.test_x` |\n"
+                                         "| d | `sim s.one` `yardspec cb-a` `fuzz f` |\n",
+                     "tests/unit/m_test.c": C_HEAD + "Test(m, t) {\n}\n",
+                     "tests/hostile/test_h.py": "class H:\n    def test_x(self):\n",
+                     "tests/sim/scenario_s.c": C_HEAD + '    {"one", one, 6},\n',
+                     "cmd/yardspec/group_g.c": C_HEAD + '    BAD("a", 1),\n',
+                     "tests/fuzz/corpus/f/1": ""}),
     ("clauses.py", {"docs/spec/a.md": '\n    <a id="XX-01"></a>**XX-01** [x] an example\n'}),
     ("clauses.py", {"docs/spec/a.md": "\n" + CLAUSE.replace("XA-01", "XA-02"),
                     "docs/spec/errors.md": ("=", "# C\n\n" + CODES + "| `BAD` | PEER | "
@@ -246,7 +280,8 @@ class TreeTest(unittest.TestCase):
 
     def test_clean_tree_passes(self):
         folder = self.tree({})
-        for check in ("clauses.py", "includes.py", "style.py", "limits.py", "snippets.py"):
+        for check in ("clauses.py", "includes.py", "style.py", "limits.py", "keys.py",
+                      "snippets.py"):
             code, out = run(check, folder)
             self.assertEqual(code, 0, f"{check} on the clean tree:\n{out}")
 

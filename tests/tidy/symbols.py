@@ -46,6 +46,8 @@ JANSSON = re.compile(
     r"|jansson_version_\w+)$")
 PROTOBUF = re.compile(r"protobuf_c_\w+$")
 NUMERIC_HOST = re.compile(r"(inet_pton|inet_ntop)$")
+# The compiler's run time: which instructions there are; a constant of the machine.
+PROCESSOR = re.compile(r"__cpu_(model|indicator_init|features2)$")
 ALLOCATOR = re.compile(r"(malloc|calloc|realloc|free|aligned_alloc|malloc_usable_size)$")
 # What the handler of a failed requirement says before it aborts.
 LAST_WORDS = re.compile(r"(fprintf|fputs|fwrite|stderr|fflush)$")
@@ -53,12 +55,13 @@ LAST_WORDS = re.compile(r"(fprintf|fputs|fwrite|stderr|fflush)$")
 CORES = {
     "base": (SODIUM, ALLOCATOR, LAST_WORDS),
     "nodeinfo": (SODIUM, JANSSON),
-    "conn": (SODIUM, OPENSSL),
+    "conn": (SODIUM, OPENSSL, PROCESSOR),
     "p2p": (OPENSSL, OPENSSL_HOSTSERV, JANSSON, PROTOBUF, NUMERIC_HOST),
     "reactor": (PROTOBUF,),
 }
 # The object that alone may use an allowance: archive folder, pattern -> object name.
-ONLY_IN = (("base", ALLOCATOR, "mem.c.o"), ("base", LAST_WORDS, "assert.c.o"))
+ONLY_IN = (("base", ALLOCATOR, "mem.c.o"), ("base", LAST_WORDS, "assert.c.o"),
+           ("conn", PROCESSOR, "lanes.c.o"))
 
 WHY = (
     (re.compile(r"(time|clock\w*|gettimeofday|times|ftime|localtime\w*|gmtime\w*|mktime|strftime"

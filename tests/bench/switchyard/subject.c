@@ -31,7 +31,7 @@ static const sy_channel_desc descs[CHANNELS] = {
      .name = "bulk",
      .priority = 1,
      .send_queue_max = 1000,
-     .send_queue_bytes_max = 8 << 20,
+     .send_queue_bytes_max = 1 << 20,
      .recv_message_max = BENCH_SIZE_MAX},
     {.id = 0x21, .name = "urgent", .priority = 10, .send_queue_max = 1000},
     {.id = 0x22, .name = "ctl", .priority = 5, .send_queue_max = 1000},

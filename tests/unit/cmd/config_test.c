@@ -269,3 +269,37 @@ Test(config, flags_find_their_keys) {
                      rows[i].flag);
     }
 }
+
+Test(config, a_copy_stands_alone) {
+    static const char text[] = "[p2p]\nladdr = \"tcp://1.2.3.4:5\"\n"
+                               "[switchyard]\nprofiles = [\"plain\", \"cometbft\"]\n";
+    yard_config from;
+    yard_config copy;
+    yard_config_init(&from, "/h");
+    yard_config_read_text(&from, text, strlen(text));
+    yard_config_copy(&from, &copy);
+    for (yard_key key = 0; key < YARD_KEY_COUNT; key++) {
+        const yard_key_desc *desc = yard_key_get(key);
+        char *a = yard_value_print(desc, &from.values[key]);
+        char *b = yard_value_print(desc, &copy.values[key]);
+        cr_expect_str_eq(a, b, "%s.%s", desc->table, desc->name);
+        free(a);
+        free(b);
+    }
+    yard_config_fini(&from);
+    cr_expect_str_eq(copy.values[YARD_KEY_LADDR].text, "tcp://1.2.3.4:5");
+    cr_expect_str_eq(copy.values[YARD_KEY_PROFILES].texts[1], "cometbft");
+    yard_config_fini(&copy);
+}
+
+Test(config, what_only_a_restart_can_change) {
+    cr_expect(yard_key_reloads(YARD_KEY_PERSISTENT_PEERS));
+    cr_expect(yard_key_reloads(YARD_KEY_DENY_PEERS));
+    cr_expect_not(yard_key_reloads(YARD_KEY_LADDR));
+    cr_expect_not(yard_key_reloads(YARD_KEY_CHAIN_ID));
+    for (yard_key key = 0; key < YARD_KEY_COUNT; key++) {
+        if (yard_key_get(key)->role != YARD_ROLE_USED) {
+            cr_expect_not(yard_key_reloads(key), "%s", yard_key_get(key)->name);
+        }
+    }
+}

@@ -72,6 +72,39 @@ Test(files, a_failed_write_leaves_the_old_content_and_nothing_else) {
     free(path);
 }
 
+/* A killed writer's temporary file, and names that only look like one. */
+Test(files, what_a_killed_writer_left_is_swept_and_nothing_else) {
+    static const struct {
+        const char *name;
+        bool goes;
+    } rows[] = {
+        {"book.json", false},
+        {"book.json.tmp-aB3xYz", true},
+        {"book.json.tmp-000000", true},
+        {"book.json.backup", false},
+        {"book.json.tmp-12345", false},
+        {"book.json.tmp-1234567", false},
+        {"book.json.tmp-aB3-Yz", false},
+        {"book.json-tmp-aB3xYz", false},
+        {"notbook.json.tmp-aB3xYz", false},
+    };
+    char *path = in_dir("book.json");
+    size_t kept = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *file = in_dir(rows[i].name);
+        FILE *made = fopen(file, "w");
+        cr_assert_not_null(made, "%s", file);
+        (void)fclose(made);
+        free(file);
+        kept += !rows[i].goes;
+    }
+    cr_expect_eq(yard_file_sweep(path), sizeof rows / sizeof rows[0] - kept);
+    cr_expect_eq(entries_in_dir(), kept);
+    cr_expect_eq(yard_file_sweep(path), 0);
+    cr_expect_eq(yard_file_sweep("/nowhere/at/all"), 0);
+    free(path);
+}
+
 Test(files, reading_has_a_limit) {
     char *path = in_dir("a");
     char *why = NULL;

@@ -5,8 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <switchyard/addr_book.h>
+#include <switchyard/pex.h>
+
 #include "cmd/yard/files.h"
 #include "cmd/yard/node_settings.h"
+#include "reactors/pex/pex_internal.h"
+#include "tests/support/test_mem.h"
 
 #define ID_A "0123456789abcdef0123456789abcdef01234567"
 #define ID_B "89abcdef0123456789abcdef0123456789abcdef"
@@ -73,6 +78,11 @@ static const refusal_row refusal_rows[] = {
     {"[p2p]\nunconditional_peer_ids = \"" ID_A "," ID_B "\"\n", NULL},
     {"[p2p]\nunconditional_peer_ids = \"" ID_A ",xyz\"\n",
      ":2: p2p.unconditional_peer_ids: entry 2 \"xyz\": an ID is 40 hexadecimal digits"},
+    {"[switchyard]\nallow_peers = \"" ID_A ", 10.0.0.0/8,\\n ::1 ,,\"\n", NULL},
+    {"[switchyard]\nallow_peers = \"" ID_A ",10.0.0.0/33\"\n",
+     ":2: switchyard.allow_peers: entry 2: rule \"10.0.0.0/33\": prefix length is not 0 to 32"},
+    {"[switchyard]\n\ndeny_peers = \"10.0.0.1/8\"\n",
+     ":3: switchyard.deny_peers: entry 1: rule \"10.0.0.1/8\": address bits behind the prefix"},
     {"[switchyard]\nprofiles = [\"tendermint\", \"cometbft\", \"plain\"]\n", NULL},
     {"[switchyard]\nprofiles = [\"comet\"]\n",
      ":2: switchyard.profiles: \"comet\" is none of tendermint, cometbft, plain"},
@@ -84,8 +94,22 @@ static const refusal_row refusal_rows[] = {
     {"log_format = \"json\"\n", NULL},
     {"log_format = \"xml\"\n", ":1: log_format: \"xml\" is neither kv (plain) nor json"},
     {"filter_peers = false\n", NULL},
-    {"filter_peers = true\n", ":1: filter_peers: true: filtering peers through an application is "
-                              "not available yet"},
+    {"filter_peers = true\n", NULL},
+    {"filter_peers = true\nproxy_app = \"unix:///run/app.sock\"\n", NULL},
+    {"proxy_app = \"kvstore\"\nabci = \"grpc\"\n", NULL},
+    {"filter_peers = true\nproxy_app = \"kvstore\"\n",
+     ":2: proxy_app: \"kvstore\" is an application inside a node"},
+    {"filter_peers = true\nproxy_app = \"tcp://127.0.0.1:x\"\n",
+     ":2: proxy_app: \"tcp://127.0.0.1:x\": address has a malformed port"},
+    {"filter_peers = true\nproxy_app = \"http://127.0.0.1:1\"\n", "only tcp:// and unix://"},
+    {"filter_peers = true\nabci = \"grpc\"\n",
+     ":2: abci: \"grpc\": filter_peers asks over a socket"},
+    {"[switchyard]\nabci_dialect = \"0.34\"\n", NULL},
+    {"[switchyard]\nabci_dialect = \"0.40\"\n",
+     ":2: switchyard.abci_dialect: \"0.40\" is none of auto, 0.22, 0.34, 0.38"},
+    {"[switchyard]\nfilter_unanswered = \"admit\"\n", NULL},
+    {"[switchyard]\nfilter_unanswered = \"maybe\"\n",
+     ":2: switchyard.filter_unanswered: \"maybe\" is neither refuse nor admit"},
     {"[switchyard]\nping_interval = \"10s\"\npong_timeout = \"9999ms\"\n", NULL},
     {"[switchyard]\nping_interval = \"10s\"\npong_timeout = \"10s\"\n",
      ":3: switchyard.pong_timeout: must be below ping_interval, which is 10s"},
@@ -170,6 +194,7 @@ static const number_row number_rows[] = {
     {"[p2p]\nunconditional_peer_ids = \"" ID_A "," ID_B "\"\n", AT(unconditional_count), 2},
 };
 
+/* KEY-TEST switchyard.resolve_timeout switchyard.park_timeout */
 Test(node_settings, numbers_arrive_in_the_settings) {
     for (size_t i = 0; i < sizeof number_rows / sizeof number_rows[0]; i++) {
         const number_row *row = &number_rows[i];
@@ -239,6 +264,23 @@ static const log_row log_rows[] = {
     {"log_format = \"json\"\n[switchyard]\nlog_format = \"kv\"\n", SY_LOG_INFO, false},
     {"[switchyard]\nlog_format = \"json\"\n", SY_LOG_INFO, true},
 };
+
+Test(node_settings, lists_are_rules_in_their_order) {
+    static const char *const texts[] = {ID_A, "10.0.0.0/8", "2001:db8::1"};
+    cr_assert(build("[switchyard]\nallow_peers = \"\\n " ID_A " , 10.0.0.0/8,\\n,2001:db8::1\"\n"
+                    "deny_peers = \"192.0.2.1\"\n"));
+    const sy_filter_settings lists = yard_node_filter(&node);
+    cr_assert_eq(lists.allow_count, 3);
+    cr_assert_eq(lists.deny_count, 1);
+    for (size_t i = 0; i < 3; i++) {
+        char text[SY_NET_RULE_TEXT_CAP];
+        (void)sy_net_rule_format(&lists.allow[i], text);
+        cr_expect_str_eq(text, texts[i]);
+    }
+    cr_assert(build(""));
+    cr_expect_eq(yard_node_filter(&node).allow_count, 0);
+    cr_expect_str_eq(node.bans_path, "/h/config/bans.json");
+}
 
 Test(node_settings, our_log_keys_win_over_the_top_level) {
     for (size_t i = 0; i < sizeof log_rows / sizeof log_rows[0]; i++) {
@@ -362,18 +404,60 @@ Test(node_settings, the_worst_case_is_the_sum_cut_at_memory_max) {
     yard_memory memory = yard_node_memory(&node);
     cr_expect_eq(memory.peers, 5);
     cr_expect_eq(memory.peer_bytes, 500000);
-    cr_expect_eq(memory.pending, 40960);
-    cr_expect_eq(memory.worst, 540960 + memory.loop);
-    cr_expect_eq(yard_node_descriptors(&node), 5 + 10 + 32);
+    cr_expect_eq(memory.handshakes, 10 + 1 + SY_PEX_DIALING_MAX);
+    cr_expect_eq(memory.pending, 75 * 4096);
+    cr_expect_eq(memory.lists, 2 * SY_BANS_MAX * sizeof(sy_ban));
+    cr_expect_eq(memory.worst,
+                 500000 + 75 * 4096 + YARD_BOOK_BYTES + memory.lists + YARD_LOOP_BYTES);
+    cr_expect_eq(yard_node_descriptors(&node), 5 + 75 + 32);
 
-    cr_assert(build("[switchyard]\npeer_memory_max = 100000\nmemory_max = 200000\n"
-                    "total_connections = 9\n"));
+    cr_assert(build("[p2p]\npex = false\n[switchyard]\npeer_memory_max = 100000\n"
+                    "memory_max = 200000\ntotal_connections = 9\nprofiles = [\"plain\"]\n"
+                    "deny_peers = \"10.0.0.1,10.0.0.2\"\n"));
     memory = yard_node_memory(&node);
     cr_expect_eq(memory.peers, 9);
-    cr_expect_eq(memory.worst, 200000 + memory.loop);
+    cr_expect_eq(memory.pending, 256 * 32768);
+    cr_expect_eq(memory.lists, 2 * (2 * sizeof(sy_net_rule) + SY_BANS_MAX * sizeof(sy_ban)));
+    cr_expect_eq(memory.worst, 200000 + memory.lists + YARD_LOOP_BYTES);
 
     cr_assert(build("[switchyard]\npeer_memory_max = 9223372036854775807\n"
                     "memory_max = 9223372036854775807\ntotal_connections = 1000000\n"));
     memory = yard_node_memory(&node);
     cr_expect_geq(memory.worst, UINT64_C(9223372036854775807), "no overflow");
+}
+
+/* What is said of the book is so of one that is full and being written. */
+Test(node_settings, a_full_book_fits_into_what_is_said) {
+    test_mem tm;
+    sy_addr_book_settings settings;
+    sy_addr_book *book;
+    char *text;
+    size_t len;
+    test_mem_init(&tm);
+    sy_addr_book_settings_default(&settings);
+    settings.mem = &tm.mem;
+    cr_assert_eq(sy_addr_book_new(&settings, &book), SY_OK);
+    const sy_addr_source source = sy_addr_book_source(book);
+    for (uint32_t i = 0; i < 200000; i++) {
+        sy_addr_news news = {.told = SY_ADDR_TOLD_HEARSAY, .profile = ""};
+        memcpy(news.addr.id.bytes, &i, sizeof i);
+        news.source.id.bytes[0] = 1;
+        news.addr.endpoint = (sy_endpoint){.port = 65535};
+        news.source.endpoint = (sy_endpoint){.port = 65535};
+        memset(news.addr.endpoint.ip, 0x2a, 16); /* the longest text */
+        memcpy(news.addr.endpoint.ip + 1, &i, sizeof i);
+        memset(news.source.endpoint.ip, 0x2b, 16);
+        memcpy(news.source.endpoint.ip + 1, &i, sizeof i);
+        (void)source.ops->add(source.source, &news, (sy_walltime){INT64_C(1700000000000000000)});
+    }
+    const size_t count = source.ops->sizes(source.source).all;
+    cr_expect_eq(count, SY_BOOK_NEW_BUCKETS * SY_BOOK_BUCKET_SIZE);
+    cr_assert_eq(sy_addr_book_write(book, SY_BOOK_COMETBFT, &text, &len), SY_OK);
+    /* With tested ones there are a quarter more. */
+    cr_expect_leq(tm.peak_bytes / count * SY_BOOK_SLOTS + sizeof(sy_pex) +
+                      PEX_SOURCES * sizeof(pex_source),
+                  YARD_BOOK_BYTES);
+    sy_addr_book_text_del(book, text);
+    sy_addr_book_del(book);
+    test_mem_fini(&tm);
 }

@@ -9,6 +9,15 @@
 #include "conn/scratch_internal.h"
 #include "tests/unit/conn/secret_conn_rig.h"
 
+static const sy_frame_cipher ciphers[] = {SY_FRAME_CIPHER_AUTO, SY_FRAME_CIPHER_LIBRARY};
+
+static sy_scratch *new_scratch(sy_frame_cipher cipher) {
+    sy_scratch *scratch = NULL;
+    cr_assert_eq(sy_scratch_new(sy_mem_libc(), &scratch), SY_OK);
+    sy_scratch_set_cipher(scratch, cipher);
+    return scratch;
+}
+
 static void fill(sy_prng *prng, void *data, size_t len) {
     uint8_t *p = data;
     for (size_t i = 0; i < len; i++) {
@@ -82,23 +91,32 @@ static void check_seal_and_open(const sy_suite *suite, sy_scratch *scratch, sy_p
 }
 
 /* SPEC-TEST STS-12 STS-13 STS-14 CC-14 CC-15 CC-18 */
-Test(suite, frames_equal_the_construction_at_every_length) {
-    sy_scratch *scratch = NULL;
+static void check_frames_equal_the_construction_at_every_length(sy_frame_cipher cipher) {
     sy_prng prng;
     sy_prng_init(&prng, 1);
-    cr_assert_eq(sy_scratch_new(sy_mem_libc(), &scratch), SY_OK);
+    sy_scratch *scratch = new_scratch(cipher);
     for (size_t s = 0; s < RIG_SUITES; s++) {
         for (size_t len = 1; len <= 2 * SY_FRAME_DATA_MAX + 1; len++) {
             const sy_frame_key key = random_key(&prng, rig_suites[s]);
             check_seal_and_open(rig_suites[s], scratch, &prng, len, &key);
         }
-        static const size_t long_lengths[] = {3071, 3072, 3073, 16383, 16384};
-        for (size_t i = 0; i < sizeof long_lengths / sizeof long_lengths[0]; i++) {
-            const sy_frame_key key = random_key(&prng, rig_suites[s]);
-            check_seal_and_open(rig_suites[s], scratch, &prng, long_lengths[i], &key);
+        /* Every size of a batch, the last frame full, nearly full, and nearly empty. */
+        for (size_t frames = 3; frames <= SY_SEAL_BATCH; frames++) {
+            const size_t full = frames * SY_FRAME_DATA_MAX;
+            const size_t lengths[] = {full - SY_FRAME_DATA_MAX + 1, full - 1, full};
+            for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+                const sy_frame_key key = random_key(&prng, rig_suites[s]);
+                check_seal_and_open(rig_suites[s], scratch, &prng, lengths[i], &key);
+            }
         }
     }
     sy_scratch_del(scratch);
+}
+
+Test(suite, frames_equal_the_construction_at_every_length) {
+    for (size_t c = 0; c < sizeof ciphers / sizeof ciphers[0]; c++) {
+        check_frames_equal_the_construction_at_every_length(ciphers[c]);
+    }
 }
 
 typedef struct nonce_row {
@@ -120,11 +138,10 @@ static const nonce_row nonce_rows[] = {
 
 /* Three frames in one batch over each edge; the subkey must follow the first 16 bytes.
  * SPEC-TEST STS-11 */
-Test(suite, secretbox_nonce_is_a_24_byte_number) {
-    sy_scratch *scratch = NULL;
+static void check_secretbox_nonce_is_a_24_byte_number(sy_frame_cipher cipher) {
     sy_prng prng;
     sy_prng_init(&prng, 2);
-    cr_assert_eq(sy_scratch_new(sy_mem_libc(), &scratch), SY_OK);
+    sy_scratch *scratch = new_scratch(cipher);
     for (size_t i = 0; i < sizeof nonce_rows / sizeof nonce_rows[0]; i++) {
         const nonce_row *row = &nonce_rows[i];
         sy_frame_key key = random_key(&prng, &sy_suite_secretbox);
@@ -145,6 +162,12 @@ Test(suite, secretbox_nonce_is_a_24_byte_number) {
     memset(key.nonce + 16, 0xff, 8);
     check_seal_and_open(&sy_suite_secretbox, scratch, &prng, 2048, &key);
     sy_scratch_del(scratch);
+}
+
+Test(suite, secretbox_nonce_is_a_24_byte_number) {
+    for (size_t c = 0; c < sizeof ciphers / sizeof ciphers[0]; c++) {
+        check_secretbox_nonce_is_a_24_byte_number(ciphers[c]);
+    }
 }
 
 static sy_frame_key counter_key(uint64_t counter) {
@@ -174,11 +197,10 @@ static const counter_row counter_rows[] = {
 };
 
 /* SPEC-TEST CC-16 CC-17 */
-Test(suite, cometbft_counter_never_wraps) {
-    sy_scratch *scratch = NULL;
+static void check_cometbft_counter_never_wraps(sy_frame_cipher cipher) {
     sy_prng prng;
     sy_prng_init(&prng, 3);
-    cr_assert_eq(sy_scratch_new(sy_mem_libc(), &scratch), SY_OK);
+    sy_scratch *scratch = new_scratch(cipher);
     for (size_t i = 0; i < sizeof counter_rows / sizeof counter_rows[0]; i++) {
         const counter_row *row = &counter_rows[i];
         const sy_frame_key start = counter_key(UINT64_MAX - row->left);
@@ -212,13 +234,18 @@ Test(suite, cometbft_counter_never_wraps) {
     sy_scratch_del(scratch);
 }
 
+Test(suite, cometbft_counter_never_wraps) {
+    for (size_t c = 0; c < sizeof ciphers / sizeof ciphers[0]; c++) {
+        check_cometbft_counter_never_wraps(ciphers[c]);
+    }
+}
+
 /* A batch in which the third frame is bad: two are opened, the bad one leaves no byte, and the key
  * stands at it, so that the repaired frame opens next.  SPEC-TEST STS-17 CC-21 */
-Test(suite, a_bad_frame_ends_the_batch_and_leaves_nothing) {
-    sy_scratch *scratch = NULL;
+static void check_a_bad_frame_ends_the_batch_and_leaves_nothing(sy_frame_cipher cipher) {
     sy_prng prng;
     sy_prng_init(&prng, 4);
-    cr_assert_eq(sy_scratch_new(sy_mem_libc(), &scratch), SY_OK);
+    sy_scratch *scratch = new_scratch(cipher);
     for (size_t s = 0; s < RIG_SUITES; s++) {
         const sy_suite *suite = rig_suites[s];
         const sy_frame_key key = random_key(&prng, suite);
@@ -251,11 +278,16 @@ Test(suite, a_bad_frame_ends_the_batch_and_leaves_nothing) {
     sy_scratch_del(scratch);
 }
 
+Test(suite, a_bad_frame_ends_the_batch_and_leaves_nothing) {
+    for (size_t c = 0; c < sizeof ciphers / sizeof ciphers[0]; c++) {
+        check_a_bad_frame_ends_the_batch_and_leaves_nothing(ciphers[c]);
+    }
+}
+
 /* Frames with little data are packed without gaps, whatever their padding.
  * SPEC-TEST STS-15 CC-19 */
-Test(suite, short_frames_are_packed) {
-    sy_scratch *scratch = NULL;
-    cr_assert_eq(sy_scratch_new(sy_mem_libc(), &scratch), SY_OK);
+static void check_short_frames_are_packed(sy_frame_cipher cipher) {
+    sy_scratch *scratch = new_scratch(cipher);
     for (size_t s = 0; s < RIG_SUITES; s++) {
         sy_prng prng;
         sy_prng_init(&prng, 5);
@@ -284,12 +316,17 @@ Test(suite, short_frames_are_packed) {
     sy_scratch_del(scratch);
 }
 
+Test(suite, short_frames_are_packed) {
+    for (size_t c = 0; c < sizeof ciphers / sizeof ciphers[0]; c++) {
+        check_short_frames_are_packed(ciphers[c]);
+    }
+}
+
 /* One context serves connections in turn: each batch brings its own key. */
-Test(suite, connections_share_the_scratch) {
-    sy_scratch *scratch = NULL;
+static void check_connections_share_the_scratch(sy_frame_cipher cipher) {
     sy_prng prng;
     sy_prng_init(&prng, 6);
-    cr_assert_eq(sy_scratch_new(sy_mem_libc(), &scratch), SY_OK);
+    sy_scratch *scratch = new_scratch(cipher);
     for (unsigned i = 0; i < 50; i++) {
         const sy_suite *suite = rig_suites[sy_prng_below(&prng, RIG_SUITES)];
         const sy_frame_key key = random_key(&prng, suite);
@@ -297,6 +334,12 @@ Test(suite, connections_share_the_scratch) {
                             1 + (size_t)sy_prng_below(&prng, SY_SCRATCH_PLAIN_OUT_CAP), &key);
     }
     sy_scratch_del(scratch);
+}
+
+Test(suite, connections_share_the_scratch) {
+    for (size_t c = 0; c < sizeof ciphers / sizeof ciphers[0]; c++) {
+        check_connections_share_the_scratch(ciphers[c]);
+    }
 }
 
 Test(suite, scratch_fails_cleanly) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* addrbook.json of both projects, the notes, and the times in them. */
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "addr_book_fixture.h"
@@ -226,6 +228,36 @@ Test(addr_book_file, leaves_out_what_cannot_be_dialed) {
     cr_expect_eq(stats.refused, 1);
     cr_expect_eq(stats.kept, 1);
     fx_book_fini(&fx);
+}
+
+/* SPEC-TEST BOOK-31: more of one group than may stay; later ones push earlier ones out, and every
+ * address of the file is in one of the counts. */
+Test(addr_book_file, counts_what_found_no_room) {
+    enum {
+        COUNT = 700,
+        CAP = 256
+    };
+    char *text = calloc(COUNT, CAP);
+    size_t len = (size_t)snprintf(text, CAP, "{\"key\":\"k\",\"addrs\":[");
+    for (unsigned i = 0; i < COUNT; i++) {
+        len += (size_t)snprintf(text + len, CAP,
+                                "%s{\"addr\":{\"id\":\"%040x\",\"ip\":\"9.9.%u.%u\",\"port\":1},"
+                                "\"attempts\":0,\"bucket_type\":2}",
+                                i == 0 ? "" : ",", i + 1, i / 200, i % 200);
+    }
+    len += (size_t)snprintf(text + len, CAP, "]}");
+    fx_book fx;
+    fx_book_init(&fx, true, 1);
+    sy_addr_book_load_stats stats;
+    sy_detail detail;
+    cr_assert_eq(sy_addr_book_load(fx.book, text, len, &stats, &detail), SY_OK, "%s", detail.text);
+    cr_expect_eq(stats.read, COUNT);
+    cr_expect_eq(stats.kept, fx_size(&fx));
+    cr_expect_gt(stats.kept, 0);
+    cr_expect_gt(stats.crowded, 0);
+    cr_expect_eq(stats.kept + stats.invalid + stats.refused + stats.crowded, stats.read);
+    fx_book_fini(&fx);
+    free(text);
 }
 
 /* SPEC-TEST BOOK-32 BOOK-33 */

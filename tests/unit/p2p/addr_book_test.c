@@ -107,6 +107,12 @@ Test(addr_book, refuses_in_order) {
     cr_expect_eq(fx_tell(&fx, fx_addr(1, 0xffffffff, 5), src), SY_ADDR_INVALID);
     cr_expect_eq(fx_tell(&fx, fx_addr_text(1, "::", 5), src), SY_ADDR_INVALID);
     cr_expect_eq(fx_tell(&fx, own, src), SY_ADDR_OWN);
+    const sy_net_addr other_own = fx_addr(2, FX_IP(8, 8, 8, 9), 26656);
+    for (int i = 0; i < 20; i++) { /* said again it takes no more room */
+        sy_addr_book_add_own(fx.book, &other_own.endpoint);
+    }
+    cr_expect_eq(fx_tell(&fx, own, src), SY_ADDR_OWN);
+    cr_expect_eq(fx_tell(&fx, other_own, src), SY_ADDR_OWN);
     cr_expect_eq(fx_tell(&fx, self, src), SY_ADDR_OWN);
     cr_expect_eq(fx_tell(&fx, fx_addr(1, FX_IP(10, 0, 0, 1), 5), src), SY_ADDR_NOT_ROUTABLE);
     cr_expect_eq(fx_size(&fx), 0);
@@ -144,6 +150,31 @@ Test(addr_book, keeps_private_ids_out) {
     cr_expect_eq(src.ops->sizes(book).all, 0);
     sy_addr_book_del(book);
     test_mem_fini(&tm);
+}
+
+/* What was held of an ID that becomes private goes; what was private is taken again. */
+Test(addr_book, private_ids_can_be_replaced) {
+    fx_book fx;
+    fx_book_init(&fx, true, 4);
+    const sy_net_addr one = fx_addr(1, FX_IP(1, 2, 3, 4), 1);
+    const sy_net_addr two = fx_addr(2, FX_IP(1, 3, 3, 4), 1);
+    const sy_net_addr source = fx_addr(9, FX_IP(9, 9, 9, 9), 1);
+    cr_assert_eq(fx_tell(&fx, one, source), SY_ADDR_ADDED);
+    cr_assert_eq(fx_tell(&fx, two, source), SY_ADDR_ADDED);
+
+    fx.tm.fail_at = fx.tm.calls + 1;
+    cr_expect_eq(sy_addr_book_set_private(fx.book, &one.id, 1), SY_ERR_NOMEM);
+    cr_expect_eq(fx_size(&fx), 2, "nothing has changed");
+    fx.tm.fail_at = 0;
+
+    cr_expect_eq(sy_addr_book_set_private(fx.book, &one.id, 1), SY_OK);
+    cr_expect_eq(fx_size(&fx), 1);
+    cr_expect_eq(fx_tell(&fx, one, source), SY_ADDR_PRIVATE);
+    cr_expect_eq(fx_tell(&fx, two, source), SY_ADDR_KNOWN);
+    cr_expect(sy_book_check(fx.book));
+    cr_expect_eq(sy_addr_book_set_private(fx.book, NULL, 0), SY_OK);
+    cr_expect_eq(fx_tell(&fx, one, source), SY_ADDR_ADDED);
+    fx_book_fini(&fx);
 }
 
 /* SPEC-TEST BOOK-07 BOOK-11: the same address told by many sources sits in at most four new
@@ -343,6 +374,52 @@ static void fill(fx_book *fx, uint32_t untested, uint32_t tested) {
     const sy_addr_sizes sizes = fx->src.ops->sizes(fx->src.source);
     cr_assert_eq(sizes.untested, untested);
     cr_assert_eq(sizes.tested, tested);
+}
+
+static bool deny(void *user, const sy_net_addr *addr) {
+    const sy_addr_book *book = user;
+    sy_addr_book_view view;
+    return sy_addr_book_find(book, &addr->id, &view) && !view.tested;
+}
+
+static unsigned pick_tested(fx_book *fx, const sy_addr_query *query) {
+    unsigned tested = 0;
+    for (unsigned k = 0; k < 100; k++) {
+        sy_net_addr found;
+        sy_addr_book_view view;
+        cr_assert(fx->src.ops->pick(fx->src.source, query, &found, (sy_walltime){fx->now}));
+        cr_assert(sy_addr_book_find(fx->book, &found.id, &view));
+        tested += view.tested;
+    }
+    return tested;
+}
+
+/* SPEC-TEST BOOK-34: with 63 groups of tested addresses the bias decides, with 64 it does not. */
+Test(addr_book, untested_ones_wait_when_enough_is_tested) {
+    const sy_addr_query query = {.new_bias = 100};
+    fx_book fx;
+    fx_book_init(&fx, true, 7);
+    for (uint32_t i = 0; i < SY_BOOK_PROVEN_GROUPS + 1; i++) {
+        const sy_net_addr addr = fx_addr(1 + i, FX_IP(20 + i, 1, 1, 1), 1);
+        const sy_net_addr twin = fx_addr(500 + i, FX_IP(20 + i, 1, 1, 2), 1);
+        cr_assert_eq(fx_tell(&fx, addr, addr), SY_ADDR_ADDED);
+        cr_assert_eq(fx_tell(&fx, twin, twin), SY_ADDR_ADDED);
+    }
+    for (uint32_t i = 0; i < SY_BOOK_PROVEN_GROUPS - 1; i++) {
+        fx_good(&fx, fx_addr(1 + i, FX_IP(20 + i, 1, 1, 1), 1));
+    }
+    /* A second address of a group is no second group. */
+    fx_good(&fx, fx_addr(500, FX_IP(20, 1, 1, 2), 1));
+    cr_expect_eq(pick_tested(&fx, &query), 0);
+    const sy_net_addr last =
+        fx_addr(SY_BOOK_PROVEN_GROUPS, FX_IP(20 + SY_BOOK_PROVEN_GROUPS - 1, 1, 1, 1), 1);
+    fx_good(&fx, last);
+    cr_expect_eq(pick_tested(&fx, &query), 100);
+    const sy_addr_query nothing_else = {.new_bias = 0, .allow = deny, .user = fx.book};
+    cr_expect_eq(pick_tested(&fx, &nothing_else), 0, "nothing else is left");
+    fx.src.ops->on_bad(fx.src.source, &last.id, 0, (sy_walltime){fx.now});
+    cr_expect_eq(pick_tested(&fx, &query), 0);
+    fx_book_fini(&fx);
 }
 
 /* SPEC-TEST BOOK-17: bias 0 and 100 decide, except that nothing is no answer while there is

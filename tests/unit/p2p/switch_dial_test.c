@@ -47,6 +47,76 @@ Test(switch_dial, answers_are_exact) {
     sim_net_del(c.net);
 }
 
+/* What the other side sees of us.  SPEC-TEST NI-20 NI-44 */
+Test(switch_dial, the_advertised_address) {
+    static const struct {
+        const char *name;
+        const char *ip;
+        const char *wildcard; /* NULL: listens at its IP */
+        const char *configured;
+        const char *before;
+        const char *after; /* the first outgoing connection */
+    } rows[] = {
+        {"its own IP", "20.1.2.3", NULL, NULL, "20.1.2.3:26656", "20.1.2.3:26656"},
+        {"wildcard, routable", "20.1.2.3", "0.0.0.0", NULL, "0.0.0.0:26656", "20.1.2.3:26656"},
+        {"wildcard, private", "10.1.2.3", "0.0.0.0", NULL, "0.0.0.0:26656", "0.0.0.0:26656"},
+        {"wildcard, loopback", "127.0.0.1", "0.0.0.0", NULL, "0.0.0.0:26656", "0.0.0.0:26656"},
+        {"wildcard, configured", "20.1.2.3", "0.0.0.0", "me.example:1", "me.example:1",
+         "me.example:1"},
+        {"wildcard of IPv6, IPv4", "20.1.2.3", "::", NULL, "[::]:26656", "20.1.2.3:26656"},
+        {"wildcard of IPv6", "2a00::7", "::", NULL, "[::]:26656", "[2a00::7]:26656"},
+        {"wildcard of IPv4, from IPv6", "2a00::7", "0.0.0.0", NULL, "0.0.0.0:26656",
+         "0.0.0.0:26656"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        couple c = open_couple();
+        sim_set_ip(c.a, rows[i].ip);
+        if (rows[i].wildcard != NULL) {
+            sim_set_wildcard(c.a, rows[i].wildcard);
+        }
+        sim_settings(c.a)->listen_addr = rows[i].configured;
+        sim_start(c.a);
+        sim_start(c.b);
+        cr_expect_str_eq(sy_switch_listen_addr(sim_switch(c.a)), rows[i].before, "%s",
+                         rows[i].name);
+        sim_dial(c.a, c.b, SY_DIAL_ONCE);
+        sim_run_for(c.net, 6 * SY_SEC); /* a name is looked up */
+        cr_expect_str_eq(sy_switch_listen_addr(sim_switch(c.a)), rows[i].after, "%s", rows[i].name);
+        const sy_peer *seen = sy_switch_peer_by_id(sim_switch(c.b), sim_id(c.a));
+        if (rows[i].configured == NULL) { /* that name does not exist */
+            cr_assert_not_null(seen, "%s", rows[i].name);
+            const sy_text said = sy_peer_info(seen)->listen_addr;
+            cr_expect_eq(said.len, strlen(rows[i].after), "%s", rows[i].name);
+            cr_expect_eq(memcmp(said.data, rows[i].after, said.len), 0, "%s", rows[i].name);
+        }
+        sim_net_del(c.net);
+    }
+}
+
+/* IPv4 wins over IPv6, and a new IP of the same family over the old one.  SPEC-TEST NI-44 */
+Test(switch_dial, the_advertised_address_follows) {
+    static const struct {
+        const char *local;
+        const char *want;
+    } rows[] = {
+        {"2a00::7", "[2a00::7]:26656"},    {"fe80::1", "[2a00::7]:26656"},
+        {"2a00::8", "[2a00::8]:26656"},    {"20.1.2.3", "20.1.2.3:26656"},
+        {"2a00::7", "20.1.2.3:26656"},     {"20.1.2.4", "20.1.2.4:26656"},
+        {"192.168.1.1", "20.1.2.4:26656"},
+    };
+    couple c = open_couple();
+    sim_set_wildcard(c.a, "::");
+    sim_start(c.a);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sy_endpoint local;
+        cr_assert_eq(sy_endpoint_parse_ip(rows[i].local, strlen(rows[i].local), &local), SY_OK);
+        local.port = 50000;
+        sy_own_addr_on_connected(sim_switch(c.a), &local);
+        cr_expect_str_eq(sy_switch_listen_addr(sim_switch(c.a)), rows[i].want, "row %zu", i);
+    }
+    sim_net_del(c.net);
+}
+
 /* Made persistent while connected: dialed again when the connection ends; forgotten: not. */
 Test(switch_dial, a_peer_becomes_persistent_and_is_forgotten) {
     couple c = open_couple();

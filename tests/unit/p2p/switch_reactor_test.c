@@ -101,6 +101,11 @@ typedef struct probe {
     sy_reason removed_reason;
     bool stop_on_receive;
     bool stop_on_added;
+    sy_err stop_in_init; /* SY_OK: no */
+    sy_err init_result;
+    int inits;
+    int finis;
+    int addeds;
     bool reply;
     sy_peer_ref last;
     sy_send_result last_send;
@@ -120,10 +125,28 @@ static void probe_stop(void *reactor, sy_time now) {
     ((probe *)reactor)->stops++;
 }
 
+static sy_err probe_init(void *reactor, sy_peer *peer, void *state, sy_time now) {
+    probe *p = reactor;
+    (void)state;
+    (void)now;
+    p->inits++;
+    if (p->stop_in_init != SY_OK) {
+        sy_peer_stop(peer, p->stop_in_init, "not even begun");
+    }
+    return p->init_result;
+}
+
+static void probe_fini(void *reactor, sy_peer *peer, void *state) {
+    (void)peer;
+    (void)state;
+    ((probe *)reactor)->finis++;
+}
+
 static void probe_added(void *reactor, sy_peer *peer, void *state, sy_time now) {
     probe *p = reactor;
     (void)state;
     (void)now;
+    p->addeds++;
     p->last = sy_peer_ref_of(peer);
     if (p->stop_on_added) {
         sy_peer_stop(peer, SY_ERR_REACTOR_CAUSE, "not wanted");
@@ -184,6 +207,8 @@ static const sy_reactor_ops probe_ops = {
     .channel_count = 1,
     .start = probe_start,
     .stop = probe_stop,
+    .peer_init = probe_init,
+    .peer_fini = probe_fini,
     .peer_added = probe_added,
     .peer_removed = probe_removed,
     .receive = probe_receive,
@@ -384,6 +409,156 @@ Test(switch_reactor, may_stop_a_peer_while_it_is_added) {
     cr_expect_eq(c.at_b.removed, 1);
     cr_expect_eq(c.at_b.removed_reason.code, SY_ERR_REACTOR_CAUSE);
     cr_expect_eq(sim_peer_count(c.b), 0);
+    sim_net_del(c.net);
+}
+
+/* The peer never enters the set, whatever peer_init answers besides; the first reason stays.
+ * SPEC-TEST SW-47 SW-48 SW-59 */
+Test(switch_reactor, may_stop_a_peer_inside_peer_init) {
+    static const sy_err codes[] = {SY_ERR_REACTOR_CAUSE, SY_ERR_STOPPED};
+    for (size_t i = 0; i < 4; i++) {
+        couple c;
+        open_couple(&c);
+        c.at_b.stop_in_init = codes[i % 2];
+        c.at_b.init_result = i < 2 ? SY_OK : SY_ERR_LIMIT;
+        sim_start(c.a);
+        sim_start(c.b);
+        sim_dial(c.a, c.b, SY_DIAL_ONCE);
+        sim_run_for(c.net, 2 * SY_SEC);
+        cr_expect_eq(c.at_b.inits, 1, "row %zu", i);
+        cr_expect_eq(c.at_b.finis, 1, "row %zu", i);
+        cr_expect_eq(c.at_b.addeds, 0, "row %zu", i);
+        cr_expect_eq(c.at_b.removed, 0, "row %zu", i);
+        sim_expect_end(c.b, SY_STAGE_OPEN, codes[i % 2], i % 2 == 0 ? "SW-59" : NULL);
+        cr_expect_eq(sim_totals_of(c.b).peers_up, 0, "row %zu", i);
+        cr_expect_eq(sim_peer_count(c.b), 0, "row %zu", i);
+        cr_expect_eq(sim_peer_count(c.a), 0, "row %zu", i);
+        sim_net_del(c.net);
+    }
+}
+
+typedef struct log_lines {
+    char text[8][512];
+    size_t count;
+} log_lines;
+
+static void keep_line(void *user, const sy_log_record *record) {
+    log_lines *lines = user;
+    if (lines->count < 8 && (strcmp(record->event, "peer_removed") == 0 ||
+                             strcmp(record->event, "connection_refused") == 0)) {
+        (void)sy_log_format_kv(record, lines->text[lines->count++], sizeof lines->text[0]);
+    }
+}
+
+/* The remote only sees that the connection was closed.  Its operator asks ours, and both find one
+ * line by the ID or by the address.  SPEC-TEST SW-59 */
+Test(switch_reactor, what_a_reactor_says_of_a_peer_stands_in_the_log) {
+    for (size_t early = 0; early < 2; early++) {
+        log_lines lines = {.count = 0};
+        char id[SY_NODE_ID_TEXT_CAP + 4] = "id=";
+        couple c;
+        open_couple(&c);
+        sim_settings(c.b)->log = (sy_log){keep_line, &lines, SY_LOG_WARN};
+        c.at_b.stop_in_init = early == 1 ? SY_ERR_REACTOR_CAUSE : SY_OK;
+        c.at_b.stop_on_added = early == 0;
+        sim_start(c.a);
+        sim_start(c.b);
+        sim_dial(c.a, c.b, SY_DIAL_ONCE);
+        sim_run_for(c.net, 2 * SY_SEC);
+        sy_node_id_format(sim_id(c.a), id + 3);
+        cr_assert_eq(lines.count, 1, "row %zu", early);
+        const char *line = lines.text[0];
+        cr_expect_not_null(strstr(line, id), "%s", line);
+        cr_expect_not_null(strstr(line, "addr=10.0.0.1:"), "%s", line);
+        cr_expect_not_null(strstr(line, "reason=REACTOR_CAUSE"), "%s", line);
+        cr_expect_not_null(strstr(line, "fault=remote"), "%s", line);
+        cr_expect_not_null(
+            strstr(line, early == 1 ? "detail=\"not even begun\"" : "detail=\"not wanted\""), "%s",
+            line);
+        sim_net_del(c.net);
+    }
+}
+
+/* SPEC-TEST SW-53 */
+Test(switch_reactor, a_broadcast_to_some_reaches_these) {
+    enum {
+        COUNT = 4
+    };
+    static const char *const names[COUNT] = {"b", "c", "d", "e"};
+    sim_net *net = make_net();
+    sim_node *hub = sim_node_new(net, "hub");
+    sim_node *node[COUNT];
+    probe at_hub = {.due_at = SY_NEVER};
+    probe at[COUNT];
+    sy_peer_ref ref[COUNT + 1];
+    size_t full = 9;
+    sim_add_reactor(hub, &probe_ops, &at_hub);
+    sim_start(hub);
+    for (size_t i = 0; i < COUNT; i++) {
+        node[i] = sim_node_new(net, names[i]);
+        at[i] = (probe){.due_at = SY_NEVER};
+        sim_add_reactor(node[i], &probe_ops, &at[i]);
+        sim_start(node[i]);
+        sim_dial(node[i], hub, SY_DIAL_ONCE);
+        cr_assert(sim_wait_until_connected(node[i], hub, SY_SEC));
+        ref[i] = sy_peer_ref_of(sy_switch_peer_by_id(sim_switch(hub), sim_id(node[i])));
+    }
+    sim_stop_peer(hub, node[2], SY_ERR_STOPPED, "goes");
+    sim_run_for(net, SY_SEC);
+    ref[COUNT] = (sy_peer_ref){77, 1};
+
+    /* c and d, of which d has gone, and one that never was; then nobody at all. */
+    sy_switch *sw = sim_switch(hub);
+    const sy_channel channel = at_hub.channel;
+    cr_expect_eq(sy_switch_broadcast_to(sw, channel, "1", 1, &ref[1], 2, &full), 1);
+    cr_expect_eq(full, 0);
+    cr_expect_eq(sy_switch_broadcast_to(sw, channel, "1", 1, &ref[COUNT], 1, NULL), 0);
+    cr_expect_eq(sy_switch_broadcast_to(sw, channel, "1", 1, NULL, 0, &full), 0);
+    /* Two fit into a queue: b gets two of three. */
+    const sy_peer_ref thrice[] = {ref[0], ref[0], ref[0]};
+    cr_expect_eq(sy_switch_broadcast_to(sw, channel, "2", 1, thrice, 3, &full), 2);
+    cr_expect_eq(full, 1);
+    sim_nudge(hub);
+    sim_run_for(net, SY_SEC);
+    cr_expect_eq(at[0].received, 2);
+    cr_expect_eq(at[1].received, 1);
+    cr_expect_eq(at[2].received, 0);
+    cr_expect_eq(at[3].received, 0);
+    sim_net_del(net);
+}
+
+typedef struct stop_note {
+    const couple *c;
+    int times;
+    sy_time at;
+} stop_note;
+
+static void note_stop(void *user, sy_time now) {
+    stop_note *note = user;
+    note->times++;
+    note->at = now;
+    cr_expect_eq(note->c->at_b.stops, 1, "the reactors have been stopped before");
+    cr_expect_eq(note->c->at_b.finis, 1);
+}
+
+/* SPEC-TEST SW-55 */
+Test(switch_reactor, the_end_of_a_stop_is_reported_once) {
+    couple c;
+    stop_note note = {.c = &c};
+    open_couple(&c);
+    sim_settings(c.b)->stopped = note_stop;
+    sim_settings(c.b)->stopped_user = &note;
+    connect_couple(&c);
+    cr_expect_eq(note.times, 0);
+    sim_stop_and_wait(c.b);
+    cr_expect_eq(note.times, 1);
+    cr_expect_leq(note.at, sim_now(c.net));
+
+    /* Deleting without a stop is not an orderly end: nobody is told. */
+    sim_start(c.b);
+    sim_run_for(c.net, SY_SEC);
+    sim_crash(c.b, SIM_CRASH_PROCESS);
+    cr_expect_eq(note.times, 1);
     sim_net_del(c.net);
 }
 

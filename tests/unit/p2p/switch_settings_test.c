@@ -7,6 +7,7 @@
 
 #include "p2p/switch_internal.h"
 #include "tests/sim/sim_internal.h"
+#include "tests/support/test_mem.h"
 
 typedef struct fixture {
     sim_net *net;
@@ -296,4 +297,22 @@ Test(switch_settings, connections_survive_every_failing_allocation) {
             }
         }
     }
+}
+
+/* `yard check-config` says that no more than 2 MiB are there before the first connection,
+ * and the driver has read areas of its own. */
+Test(switch_settings, a_switch_without_peers_is_small) {
+    fixture f = open_fixture();
+    test_mem tm;
+    sy_detail detail;
+    sy_switch *sw;
+    test_mem_init(&tm);
+    sy_settings settings = *sim_settings(f.node);
+    settings.mem = &tm.mem;
+    cr_assert_eq(sy_switch_new(&settings, &sim_driver_ops, f.node, &sw, &detail), SY_OK);
+    cr_expect_leq(tm.peak_bytes, (size_t)7 << 18, "%zu", tm.peak_bytes);
+    cr_expect_geq(tm.peak_bytes, (size_t)64 << 10, "%zu: is something not counted?", tm.peak_bytes);
+    sy_switch_del(sw);
+    test_mem_fini(&tm);
+    sim_net_del(f.net);
 }

@@ -121,6 +121,8 @@ Test(pex_codec, refusals) {
         {"address cut", SY_PEX_AMINO, "1cbb676b0a0318", SY_ERR_TRUNCATED},
         {"port cut", SY_PEX_AMINO, "1cbb676b0a0118", SY_ERR_TRUNCATED},
         {"port", SY_PEX_AMINO, "1cbb676b0a021801", SY_OK},
+        {"port 65535", SY_PEX_AMINO, "1cbb676b0a0418ffff03", SY_OK},
+        {"port 65536", SY_PEX_AMINO, "1cbb676b0a0418808004", SY_ERR_FIELD_RANGE},
         {"port as bytes", SY_PEX_AMINO, "1cbb676b0a031a0101", SY_ERR_FIELD_TYPE},
         {"port twice", SY_PEX_AMINO, "1cbb676b0a0418011801", SY_ERR_FIELD_NUMBER},
         {"IP behind port", SY_PEX_AMINO, "1cbb676b0a081801120405060708", SY_ERR_FIELD_NUMBER},

@@ -26,6 +26,7 @@ type cmtStack struct {
 	key       *p2p.NodeKey
 	transport *p2p.MultiplexTransport
 	sw        *p2p.Switch
+	book      pex.AddrBook
 
 	mu   sync.Mutex
 	live map[p2p.Peer]bool // added to the reactor and not removed since
@@ -107,11 +108,11 @@ func (s *cmtStack) start() error {
 	s.sw.AddReactor("TEST", r)
 
 	// The switch asks the book when it meets itself, with or without PEX.
-	book := pex.NewAddrBook(s.cfg.bookFile, false)
-	book.SetLogger(logger)
-	s.sw.SetAddrBook(book)
+	s.book = pex.NewAddrBook(s.cfg.bookFile, false)
+	s.book.SetLogger(logger)
+	s.sw.SetAddrBook(s.book)
 	if s.cfg.pex {
-		px := pex.NewReactor(book, &pex.ReactorConfig{SeedMode: s.cfg.seedMode, Seeds: s.cfg.seeds})
+		px := pex.NewReactor(s.book, &pex.ReactorConfig{SeedMode: s.cfg.seedMode, Seeds: s.cfg.seeds})
 		px.SetLogger(logger)
 		s.sw.AddReactor("PEX", px)
 	}
@@ -120,7 +121,7 @@ func (s *cmtStack) start() error {
 	if err != nil {
 		return err
 	}
-	book.AddOurAddress(addr)
+	s.book.AddOurAddress(addr)
 	if err := s.sw.AddPersistentPeers(s.cfg.persistent); err != nil {
 		return err
 	}
@@ -139,9 +140,12 @@ func (s *cmtStack) filterPeer(_ p2p.IPeerSet, p p2p.Peer) error {
 	return nil
 }
 
+// stop saves the book: the reactor leaves that to a goroutine, which the end of the process may
+// outrun.
 func (s *cmtStack) stop() {
 	_ = s.sw.Stop()
 	_ = s.transport.Close()
+	s.book.Save()
 }
 
 func (s *cmtStack) dial(text string, _ bool) error {

@@ -114,7 +114,11 @@ func (s *tmStack) filterID(id p2p.ID) error {
 	return nil
 }
 
-func (s *tmStack) stop() { _ = s.sw.Stop() }
+// stop saves the book: the reactor leaves that to a goroutine, which the end of the process may outrun.
+func (s *tmStack) stop() {
+	_ = s.sw.Stop()
+	s.book.Save()
+}
 
 func (s *tmStack) dial(text string, persistent bool) error {
 	addr, err := p2p.NewNetAddressString(text)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 while files are being saved: what is found afterwards is the old or the new content,
+whole, and never older than what was reported as saved."""
+
+import hashlib
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+from harness import NETWORK, SAVER, YARD, HostileTest, pick, read_line
+
+ROUNDS = pick(200, 30)
+ADDRESSES = 2000
+TEMPORARY = re.compile(r"\.json\..+")
+
+
+def node_id(number):
+    return hashlib.sha256(b"%d" % number).hexdigest()[:40]
+
+
+def made_book():
+    """A book of addresses on this machine where nobody listens."""
+    addrs = []
+    for i in range(ADDRESSES):
+        addrs.append({
+            "addr": {"id": node_id(i), "ip": f"127.{1 + i % 200}.{i // 200}.1", "port": 9},
+            "src": {"id": node_id(i % 50), "ip": f"127.{1 + i % 50}.0.1", "port": 9},
+            "buckets": [i % 256], "attempts": 0, "bucket_type": 1,
+            "last_attempt": "2026-01-01T00:00:00Z", "last_success": "0001-01-01T00:00:00Z",
+            "last_ban_time": "0001-01-01T00:00:00Z"})
+    return {"key": "15c02a1cb1dfae15cd6ea65b", "addrs": addrs}
+
+
+class Kill(HostileTest):
+    def kill_round(self, rng, longest):
+        """One life of the saver; (what it found, the last that it reported)."""
+        child = subprocess.Popen([SAVER, str(self.dir)], stdout=subprocess.PIPE, text=True)
+        try:
+            loaded = read_line(child)
+            self.assertRegex(loaded, r"^loaded ")
+            found = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", loaded)}
+            time.sleep(rng.random() * longest)
+        finally:
+            child.send_signal(signal.SIGKILL)
+            rest = child.stdout.read()
+            child.wait()
+            child.stdout.close()
+        self.assertNotIn("saver:", rest)
+        saved = [int(n) for n in re.findall(r"^saved (\d+)\n", rest, re.M)]
+        return found, saved[-1] if saved else None
+
+    def test_bans_book_and_notes(self):
+        rng = random.Random(6)
+        last = 0
+        torn = saves = 0
+        for _ in range(ROUNDS):
+            found, saved = self.kill_round(rng, 0.05)
+            # In this order they are saved; the round in which it died may have come to any of them.
+            self.assertIn(found["book"], (last, last + 1))
+            self.assertIn(found["bans"], (found["book"], found["book"] + 1))
+            self.assertGreaterEqual(found["bans"], last)
+            if found["notes"]:
+                self.assertIn(found["notes"], (2 - last % 2, 2 - (last + 1) % 2))
+            torn += found["bans"] > last
+            last = max(found["book"], saved or 0)
+            saves += (saved or found["book"]) - found["book"]
+        self.tell(f"{ROUNDS} kills, {saves} whole rounds of saving, {torn} deaths between files")
+        self.assertGreater(torn + saves, 0)
+        # A death leaves its temporary file behind; the next life clears up.
+        left = [name for name in os.listdir(self.dir) if TEMPORARY.search(name)]
+        self.assertLessEqual(len(left), 1, left)
+
+    def start(self, home):
+        log = open(home / "log", "ab")
+        child = subprocess.Popen([YARD, "start", "--home", home, "--p2p.laddr",
+                                  "tcp://127.0.0.1:0", "--p2p.addr_book_strict", "false",
+                                  "--p2p.dial_timeout", "200ms"],
+                                 stdout=subprocess.PIPE, stderr=log, text=True)
+        log.close()
+        self.assertRegex(read_line(child), r"^ready ")
+        return child
+
+    def book_of(self, home):
+        """IDs and failed attempts; the file must be whole and our own tool must agree."""
+        book = json.loads((home / "config" / "addrbook.json").read_text())
+        checked = subprocess.run([YARD, "addrbook", "check", "--home", home], check=True,
+                                 stdout=subprocess.PIPE, text=True).stdout
+        self.assertRegex(checked, rf"^addresses={len(book['addrs'])} .* invalid=0 ")
+        return {entry["addr"]["id"]: entry["attempts"] for entry in book["addrs"]}
+
+    def test_a_node_that_stops(self):
+        """The node saves its book when it is asked to end, and is killed on the way there."""
+        rng = random.Random(66)
+        home = self.home("node")
+        (home / "config" / "addrbook.json").write_text(json.dumps(made_book()))
+        child = self.start(home)
+        time.sleep(0.3)
+        begun = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        self.assertEqual(child.wait(30), 0)
+        child.stdout.close()
+        lasts = time.monotonic() - begun  # as long as an undisturbed end takes
+        first = self.book_of(home)
+        self.assertGreater(len(first), ADDRESSES * 0.9)
+        self.assertGreater(sum(first.values()), 0)
+
+        mid = 0
+        before = first
+        for _ in range(ROUNDS):
+            child = self.start(home)
+            time.sleep(0.02)
+            child.send_signal(signal.SIGTERM)
+            time.sleep(rng.random() * lasts)
+            child.send_signal(signal.SIGKILL)
+            mid += child.wait(30) == -signal.SIGKILL
+            child.stdout.close()
+            now = self.book_of(home)
+            self.assertEqual(set(now), set(first))
+            self.assertGreaterEqual(sum(now.values()), sum(before.values()))
+            before = now
+        self.tell(f"{ROUNDS} rounds, {mid} killed before the end, "
+                  f"an undisturbed end takes {lasts * 1000:.0f} ms")
+        self.assertGreater(mid, 0)
+        child = self.start(home)
+        child.send_signal(signal.SIGTERM)
+        self.assertEqual(child.wait(30), 0)
+        child.stdout.close()
+        self.assertEqual([n for n in os.listdir(home / "config") if TEMPORARY.search(n)], [])
+        self.assertNotIn("set_aside", (home / "log").read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
