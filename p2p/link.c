@@ -258,8 +258,7 @@ void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail) {
     const sy_event event = sy_link_event(link, SY_EVENT_ENDED);
     sy_switch_observe(sw, &event);
 
-    const bool last_word = SY_MUTANT(LAST_WORD) && link->state == SY_LINK_UP; /* against ER-04 */
-    if (link->stream != NULL && (should_flush(link, code) || last_word)) {
+    if (link->stream != NULL && should_flush(link, code)) {
         sy_link_set_state(link, SY_LINK_FLUSHING);
         sy_timers_set(&sw->timers, &link->deadline,
                       sy_time_after(sw->now, sw->settings.linger_timeout));

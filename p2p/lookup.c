@@ -9,6 +9,12 @@
 
 #include <switchyard/assert.h>
 
+/* Made when the first name is met: most nodes are dialed by address only. */
+struct sy_lookups {
+    sy_resolve_cache names;
+    sy_lookup entry[SY_LOOKUPS_MAX];
+};
+
 /* NULL: too many, or no memory for the first one. */
 static sy_lookup *take_slot(sy_switch *sw, const char *host) {
     if (sw->lookups == NULL) {

@@ -177,12 +177,6 @@ typedef struct sy_lookup {
 
 #define SY_LOOKUPS_MAX 64 /* names being resolved at once */
 
-/* Made when the first name is met: most nodes are dialed by address only. */
-typedef struct sy_lookups {
-    sy_resolve_cache names;
-    sy_lookup entry[SY_LOOKUPS_MAX];
-} sy_lookups;
-
 typedef enum sy_timer_kind {
     SY_TIMER_DEADLINE,
     SY_TIMER_CLOCK,
@@ -250,7 +244,7 @@ struct sy_switch {
     sy_app *app; /* NULL, or the judge that is an application */
     sy_dial_table dials;
     sy_history history;
-    sy_lookups *lookups; /* NULL: no name was met yet */
+    struct sy_lookups *lookups; /* NULL: no name was met yet */
     sy_token_bucket refusal_log;
     uint64_t log_left_out; /* lines since the last one that passed */
 
