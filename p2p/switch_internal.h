@@ -244,8 +244,7 @@ struct sy_switch {
     sy_app *app; /* NULL, or the judge that is an application */
     sy_dial_table dials;
     sy_history history;
-    sy_resolve_cache names;
-    sy_lookup lookups[SY_LOOKUPS_MAX];
+    struct sy_lookups *lookups; /* NULL: no name was met yet */
     sy_token_bucket refusal_log;
     uint64_t log_left_out; /* lines since the last one that passed */
 
