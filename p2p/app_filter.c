@@ -263,8 +263,10 @@ bool sy_app_owns(const sy_switch *sw, sy_stream_ref ref) {
 }
 
 void sy_app_on_connected(sy_switch *sw) {
-    sy_abci_client_on_open(&sw->app->client, sw->now);
-    refresh_timer(sw->app);
+    if (sw->app->client.state == SY_ABCI_OPENING) {
+        sy_abci_client_on_open(&sw->app->client, sw->now);
+        refresh_timer(sw->app);
+    }
 }
 
 void sy_app_on_connect_failed(sy_switch *sw, sy_err err, const sy_detail *detail) {
@@ -299,6 +301,9 @@ static void pass_on(sy_app *app, const sy_abci_event *event) {
 bool sy_app_on_readable(sy_switch *sw, const uint8_t *data, size_t len) {
     sy_app *app = sw->app;
     size_t taken = 0;
+    if (app->client.state == SY_ABCI_OPENING) {
+        return true; /* not connected, says the driver: nothing to read */
+    }
     for (;;) {
         sy_abci_event event;
         sy_detail detail;

@@ -132,6 +132,7 @@ static int change(const yard_args *args, sy_gate *gate, const char *path, sy_wal
         yard_complain("bans: %s is not banned", text);
         return YARD_EXIT_FAILED;
     }
+    (void)yard_file_sweep(path); /* all who write it hold the lock */
     if (!yard_bans_write(path, gate, &failure)) {
         yard_complain("bans: %s", failure);
         free(failure);
@@ -155,6 +156,7 @@ static int run_with(const yard_args *args, const char *path) {
     if (is_list) {
         list(&gate);
     } else {
+        (void)yard_file_sweep(path); /* nobody else writes while we hold the lock */
         status = change(args, &gate, path, now);
     }
     sy_gate_fini(&gate);

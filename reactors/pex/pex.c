@@ -319,27 +319,6 @@ static void on_peer_added(void *reactor, sy_peer *peer, void *state, sy_time now
     }
 }
 
-/* SPEC PEX-28 BOOK-35: those that have stayed longest.  The list begins with the youngest.  Whoever
- * came late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node
- * may find its way out. */
-static void keep_anchors(sy_pex *pex) {
-    const sy_addr_source *source = &pex->config.source;
-    sy_net_addr anchors[SY_ADDR_ANCHORS_MAX];
-    const size_t share = pex->config.max_outbound - pex->config.max_outbound / 4;
-    const size_t cap = share < SY_ADDR_ANCHORS_MAX ? share : SY_ADDR_ANCHORS_MAX;
-    size_t count = 0;
-    const pex_peer *entry = pex->peers;
-    while (entry != NULL && entry->next != NULL) {
-        entry = entry->next;
-    }
-    for (; entry != NULL && count < cap; entry = entry->prev) {
-        if (entry->counts) {
-            anchors[count++] = entry->remote;
-        }
-    }
-    source->ops->set_anchors(source->source, anchors, count);
-}
-
 static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_reason *reason,
                             sy_time now) {
     sy_pex *pex = reactor;
@@ -347,7 +326,7 @@ static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_
     if (reason->code == SY_ERR_SHUTDOWN && !pex->anchors_kept) {
         pex->anchors_kept = true;
         if (!pex->config.seed_mode) {
-            keep_anchors(pex);
+            pex_keep_anchors(pex);
         }
     }
     unlink_peer(pex, entry);
@@ -400,7 +379,7 @@ static void on_expiry(void *reactor, sy_time now) {
     if (now >= pex->save_at) { /* SPEC PEX-32 */
         pex->save_at = sy_time_after(now, pex->config.save_period);
         if (!pex->config.seed_mode) {
-            keep_anchors(pex);
+            pex_keep_anchors(pex);
         }
         save_if_changed(pex, now);
     }

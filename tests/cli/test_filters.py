@@ -104,6 +104,7 @@ class Bans(YardTest):
     def test_list_add_replace_remove(self):
         home = self.home()
         self.assertEqual(self.bans(home, "list")[0], "")
+        (home / "config" / "bans.json.tmp-aB3xYz").write_text("left by a process that was killed")
         self.bans(home, "add", "10.1.0.0/16")
         self.bans(home, "add", "2001:db8::1", "--reason", "one")
         self.bans(home, "add", "2001:db8::1", "--reason", "two")
