@@ -156,6 +156,7 @@ static int run_with(const yard_args *args, const char *path) {
     if (is_list) {
         list(&gate);
     } else {
+        (void)yard_file_sweep(path); /* nobody else writes while we hold the lock */
         status = change(args, &gate, path, now);
     }
     sy_gate_fini(&gate);

@@ -12,10 +12,8 @@
 
 #include "base/mutant.h"
 
-#define SAMPLE_EVENLY 200 /* no preference between tested and untested ones */
-#define SEED_BIAS     30  /* SPEC SEED-02: percent of untested ones in a seed's answer */
-#define ASK_JITTER    (2 * SY_SEC)
-#define STAY_MIN      (2 * SY_MIN) /* a peer that leaves earlier rests */
+#define ASK_JITTER (2 * SY_SEC)
+#define STAY_MIN   (2 * SY_MIN) /* a peer that leaves earlier rests */
 
 /* ---- Time and chance ---------------------------------------------------------------------------
  */
@@ -48,11 +46,11 @@ void pex_leave_at(sy_pex *pex, pex_peer *entry, sy_time at) {
     pex->sweep_at = sy_time_min(pex->sweep_at, at);
 }
 
-static sy_pex_encoding encoding_of(const sy_peer *peer) {
+sy_pex_encoding pex_encoding_of(const sy_peer *peer) {
     return strcmp(sy_peer_encoding(peer), "proto") == 0 ? SY_PEX_PROTO : SY_PEX_AMINO;
 }
 
-/* ---- Asking and answering ----------------------------------------------------------------------
+/* ---- Asking -----------------------------------------------------------------------------------
  */
 
 /* SPEC PEX-11 PEX-12 */
@@ -61,7 +59,7 @@ bool pex_ask(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
     if (entry->awaiting || now < entry->may_ask_at || !sy_peer_has_channel(peer, pex->channel)) {
         return false;
     }
-    const size_t len = sy_pex_encode_request(encoding_of(peer), request);
+    const size_t len = sy_pex_encode_request(pex_encoding_of(peer), request);
     if (sy_peer_send(peer, pex->channel, request, len) != SY_SEND_QUEUED) {
         return false;
     }
@@ -70,49 +68,6 @@ bool pex_ask(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
     entry->may_ask_at = sy_time_after(now, pex->config.request_gap + pex_jitter(pex, ASK_JITTER));
     pex->counts.requests_out++;
     return true;
-}
-
-static void answer(sy_pex *pex, sy_peer *peer, unsigned bias, sy_time now) {
-    const sy_addr_source *source = &pex->config.source;
-    size_t len;
-    const size_t count = source->ops->sample(source->source, bias, sy_peer_profile(peer),
-                                             pex->sample, SY_ADDR_SAMPLE_MAX, pex_wall(pex, now));
-    const sy_err err =
-        sy_pex_encode_addrs(encoding_of(peer), pex->sample, count, pex->out, sizeof pex->out, &len);
-    SY_ASSERT(err == SY_OK);
-    if (sy_peer_send(peer, pex->channel, pex->out, len) == SY_SEND_QUEUED) {
-        pex->counts.answers_out++;
-    }
-}
-
-static void on_request(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
-    pex->counts.requests_in++;
-    if (pex->config.seed_mode && !sy_peer_is_outbound(peer)) { /* SPEC SEED-01 SEED-02 */
-        if (entry->answered) {
-            pex->counts.requests_early++;
-            return;
-        }
-        entry->answered = true;
-        answer(pex, peer, SEED_BIAS, now);
-        if (SY_MUTANT(SEED_TWICE)) {
-            answer(pex, peer, SEED_BIAS, now);
-        }
-        pex->counts.visitors_served++;
-        if (entry->leave_at != SY_NEVER) {
-            sy_peer_stop(peer, SY_MUTANT(SEED_EMPTY) ? SY_ERR_REACTOR_CAUSE : SY_ERR_STOPPED,
-                         "seed: answered");
-        }
-        return;
-    }
-    /* SPEC PEX-14: an early request is no offence. */
-    if (!sy_token_bucket_take(&entry->asks, PEX_ASK_COST, now) && !SY_MUTANT(PEX_FLOOD)) {
-        if (SY_MUTANT(PEX_EARLY)) {
-            sy_peer_stop(peer, SY_ERR_REACTOR_CAUSE, "early");
-        }
-        pex->counts.requests_early++;
-        return;
-    }
-    answer(pex, peer, SAMPLE_EVENLY, now);
 }
 
 /* ---- Lists -------------------------------------------------------------------------------------
@@ -158,7 +113,7 @@ static void say_strict(sy_pex *pex, size_t refused, sy_time now) {
 
 static void take_list(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
     const sy_addr_source *source = &pex->config.source;
-    const sy_pex_encoding encoding = encoding_of(peer);
+    const sy_pex_encoding encoding = pex_encoding_of(peer);
     const sy_walltime wall = pex_wall(pex, now);
     size_t refused = 0;
     bool fresh = false;
@@ -211,7 +166,7 @@ static void on_receive(void *reactor, sy_peer *peer, void *state, sy_channel cha
     (void)channel;
     sy_detail_clear(&detail);
     /* SPEC PEX-17: the whole message is judged before anything of it is used. */
-    const sy_err err = sy_pex_decode(encoding_of(peer), data, len, &pex->message, &detail);
+    const sy_err err = sy_pex_decode(pex_encoding_of(peer), data, len, &pex->message, &detail);
     if (err != SY_OK && SY_MUTANT(PEX_BAD)) {
         return;
     }
@@ -222,7 +177,7 @@ static void on_receive(void *reactor, sy_peer *peer, void *state, sy_channel cha
         return;
     }
     if (pex->message.kind == SY_PEX_REQUEST) {
-        on_request(pex, peer, state, now);
+        pex_on_request(pex, peer, state, now);
     } else {
         on_list(pex, peer, state, now);
     }
@@ -364,27 +319,6 @@ static void on_peer_added(void *reactor, sy_peer *peer, void *state, sy_time now
     }
 }
 
-/* SPEC PEX-28 BOOK-35: those that have stayed longest.  The list begins with the youngest.  Whoever
- * came late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node
- * may find its way out. */
-static void keep_anchors(sy_pex *pex) {
-    const sy_addr_source *source = &pex->config.source;
-    sy_net_addr anchors[SY_ADDR_ANCHORS_MAX];
-    const size_t share = pex->config.max_outbound - pex->config.max_outbound / 4;
-    const size_t cap = share < SY_ADDR_ANCHORS_MAX ? share : SY_ADDR_ANCHORS_MAX;
-    size_t count = 0;
-    const pex_peer *entry = pex->peers;
-    while (entry != NULL && entry->next != NULL) {
-        entry = entry->next;
-    }
-    for (; entry != NULL && count < cap; entry = entry->prev) {
-        if (entry->counts) {
-            anchors[count++] = entry->remote;
-        }
-    }
-    source->ops->set_anchors(source->source, anchors, count);
-}
-
 static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_reason *reason,
                             sy_time now) {
     sy_pex *pex = reactor;
@@ -392,7 +326,7 @@ static void on_peer_removed(void *reactor, sy_peer *peer, void *state, const sy_
     if (reason->code == SY_ERR_SHUTDOWN && !pex->anchors_kept) {
         pex->anchors_kept = true;
         if (!pex->config.seed_mode) {
-            keep_anchors(pex);
+            pex_keep_anchors(pex);
         }
     }
     unlink_peer(pex, entry);
@@ -445,7 +379,7 @@ static void on_expiry(void *reactor, sy_time now) {
     if (now >= pex->save_at) { /* SPEC PEX-32 */
         pex->save_at = sy_time_after(now, pex->config.save_period);
         if (!pex->config.seed_mode) {
-            keep_anchors(pex);
+            pex_keep_anchors(pex);
         }
         save_if_changed(pex, now);
     }

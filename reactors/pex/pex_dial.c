@@ -183,6 +183,27 @@ static unsigned bias_of(size_t outbound) {
     return (unsigned)(outbound < 8 ? outbound : 8) * 10 + 10;
 }
 
+/* SPEC PEX-28 BOOK-35: those that have stayed longest.  The list begins with the youngest.  Whoever
+ * came late, perhaps in a flood, is drawn anew; and one place in four is, so that an eclipsed node
+ * may find its way out. */
+void pex_keep_anchors(sy_pex *pex) {
+    const sy_addr_source *source = &pex->config.source;
+    sy_net_addr anchors[SY_ADDR_ANCHORS_MAX];
+    const size_t share = pex->config.max_outbound - pex->config.max_outbound / 4;
+    const size_t cap = share < SY_ADDR_ANCHORS_MAX ? share : SY_ADDR_ANCHORS_MAX;
+    size_t count = 0;
+    const pex_peer *entry = pex->peers;
+    while (entry != NULL && entry->next != NULL) {
+        entry = entry->next;
+    }
+    for (; entry != NULL && count < cap; entry = entry->prev) {
+        if (entry->counts) {
+            anchors[count++] = entry->remote;
+        }
+    }
+    source->ops->set_anchors(source->source, anchors, count);
+}
+
 /* SPEC PEX-28 */
 static size_t dial_anchors(sy_pex *pex, size_t room, sy_time now) {
     const sy_addr_source *source = &pex->config.source;

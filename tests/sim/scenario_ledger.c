@@ -11,6 +11,7 @@
 #include <switchyard/filter.h>
 
 #include "p2p/switch_internal.h"
+#include "tests/sim/sim_internal.h"
 #include "tests/sim/sim_scenario.h"
 
 #define OTHERS  8
@@ -226,11 +227,13 @@ static void make_yard(yard *y, uint64_t seed) {
         char name[16];
         char ip[32];
         (void)snprintf(name, sizeof name, "o%zu", i);
-        /* Three prefixes. */
-        (void)snprintf(ip, sizeof ip, "10.7.%zu.%zu", i % 3, i + 1);
+        /* Three prefixes; the last two nodes share an IP with others. */
+        const size_t host = i < 6 ? i : i - 4;
+        (void)snprintf(ip, sizeof ip, "10.7.%zu.%zu", host % 3, host + 1);
         y->others[i] = sim_node_new(y->net, name);
         sim_set_profile(y->others[i], "plain");
         sim_set_ip(y->others[i], ip);
+        y->others[i]->endpoint.port = (uint16_t)(SIM_PORT + i);
     }
     sy_settings *s = sim_settings(y->hub);
     s->max_inbound = 4; /* the most that is ever drawn: the simulator looks at these */
