@@ -2,6 +2,7 @@
 /* The inside of the switch, shared by its files and by its tests.
  *
  *   switch.c        settings, start and stop, turns and timers
+ *   slots.c         the table of connections
  *   link.c          one connection from accept or dial to the end
  *   link_io.c       bytes in and out of a connection
  *   rivals.c        two connections to one ID
@@ -244,8 +245,7 @@ struct sy_switch {
     sy_app *app; /* NULL, or the judge that is an application */
     sy_dial_table dials;
     sy_history history;
-    sy_resolve_cache names;
-    sy_lookup lookups[SY_LOOKUPS_MAX];
+    struct sy_lookups *lookups; /* NULL: no name was met yet */
     sy_token_bucket refusal_log;
     uint64_t log_left_out; /* lines since the last one that passed */
 
@@ -282,12 +282,19 @@ void sy_switch_refresh_limits(sy_switch *sw);
 void sy_switch_observe(sy_switch *sw, const sy_event *event);
 sy_event sy_link_event(const sy_peer *link, sy_event_kind kind);
 
-/* ---- link.c */
+/* ---- slots.c */
+
+/* NULL: gone. */
 sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref);
-sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote);
+
+/* false: no memory for one more. */
+bool sy_slot_has_room(sy_switch *sw);
 
 /* A slot that belongs to no connection between peers.  false: no memory. */
 bool sy_slot_take(sy_switch *sw, uint32_t *ret_slot);
+
+/* ---- link.c */
+sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote);
 void sy_link_set_state(sy_peer *link, sy_link_state next);
 sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile);
 void sy_link_on_event(sy_peer *link, const sy_session_event *event);

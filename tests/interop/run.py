@@ -28,13 +28,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LANES = 2
 # the long one first, so that the others run beside it
-<<<<<<< HEAD
-THEMES = ["pex", "nodes", "crossed", "pexnodes", "books", "refusals", "echo", "profiles",
-          "sleeper", "abci", "persistent", "probe", "config", "harness"]
-=======
 THEMES = ["pex", "nodes", "crossed", "pexnodes", "crawl", "books", "refusals", "echo",
-          "profiles", "sleeper", "persistent", "probe", "config", "harness"]
->>>>>>> w2/pexsim
+          "profiles", "sleeper", "abci", "persistent", "probe", "config", "harness"]
 # only when named: more than ten minutes
 LONG = ["pexlong"]
 
