@@ -13,6 +13,7 @@
 #include <switchyard/assert.h>
 
 #include "p2p/abci_client.h"
+#include "p2p/lookup.h"
 
 #define OUT_CAP ((size_t)8 * SY_ABCI_REQUEST_MAX)
 
@@ -68,6 +69,7 @@ sy_err sy_app_address_parse(const char *text, size_t len, sy_app_address *ret_ad
     const char *rest = has_scheme ? text + sizeof tcp - 1 : text;
     const size_t rest_len = has_scheme ? len - (sizeof tcp - 1) : len;
     if (rest_len == 0 || memchr(rest, ':', rest_len) == NULL) {
+        sy_detail_clear(detail);
         sy_detail_quote(detail, text, len);
         sy_detail_add(detail,
                       " names no application with a socket: tcp://HOST:PORT or unix://PATH");
@@ -263,8 +265,10 @@ bool sy_app_owns(const sy_switch *sw, sy_stream_ref ref) {
 }
 
 void sy_app_on_connected(sy_switch *sw) {
-    sy_abci_client_on_open(&sw->app->client, sw->now);
-    refresh_timer(sw->app);
+    if (sw->app->client.state == SY_ABCI_OPENING) {
+        sy_abci_client_on_open(&sw->app->client, sw->now);
+        refresh_timer(sw->app);
+    }
 }
 
 void sy_app_on_connect_failed(sy_switch *sw, sy_err err, const sy_detail *detail) {
@@ -299,6 +303,9 @@ static void pass_on(sy_app *app, const sy_abci_event *event) {
 bool sy_app_on_readable(sy_switch *sw, const uint8_t *data, size_t len) {
     sy_app *app = sw->app;
     size_t taken = 0;
+    if (app->client.state == SY_ABCI_OPENING) {
+        return true; /* not connected, says the driver: nothing to read */
+    }
     for (;;) {
         sy_abci_event event;
         sy_detail detail;

@@ -28,7 +28,8 @@ static void end_round(sy_dial_table *table, sy_dial_target *t, sy_time now) {
         sy_dial_make_due(table, t, now);
     } else if (t->kind == SY_TARGET_PERSISTENT) {
         const sy_duration delay = sy_backoff_fail(&t->backoff, &table->prng);
-        set_waiting(table, t, SY_MUTANT(REDIAL_NEVER) ? 1000 * SY_SEC : delay, now);
+        const bool gives_up = SY_MUTANT(REDIAL_NEVER) && t->backoff.failures > 6;
+        set_waiting(table, t, gives_up ? 1000 * SY_SEC : delay, now);
     } else {
         sy_dial_drop(table, t);
     }

@@ -6,7 +6,7 @@
  *
  * Timer: `verdict` of the connection, the time of one question; the handshake's deadline goes on.
  *
- * SPEC FL-14 FL-15 FL-16 FL-17 FL-18 FL-19 */
+ * SPEC FL-14 FL-15 FL-16 FL-17 FL-18 FL-19 FL-20 */
 #include "p2p/switch_internal.h"
 
 #include <string.h>
@@ -123,8 +123,8 @@ static sy_question_kind open_kind(const sy_peer *link) {
     return link->state == SY_LINK_ASK_ADDR ? SY_ASK_ADDR : SY_ASK_ID;
 }
 
-/* What has come in already may be kept until the answer: in the profile plain, and behind the proof
- * of an identity, that is a whole NodeInfo. */
+/* SPEC FL-20: what has come in already may be kept until the answer: in the profile plain, and
+ * behind the proof of an identity, that is a whole NodeInfo. */
 static void allow_waiting_bytes(sy_peer *link, sy_question_kind kind) {
     const sy_switch *sw = link->sw;
     bool long_hello = kind == SY_ASK_ID;

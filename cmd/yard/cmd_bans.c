@@ -16,13 +16,20 @@
 
 #define TIME_CAP 32
 
+/* NULL: the configuration may name another file, but it is damaged; complained.  What is wrong with
+ * other keys does not matter. */
 static char *path_of(const char *home) {
     yard_config config;
+    char *path = NULL;
     yard_config_init(&config, home);
     if (yard_file_exists(config.path)) {
         yard_config_read_file(&config);
     }
-    char *path = yard_path(home, config.values[YARD_KEY_BANS_FILE].text);
+    if (config.errors.count > 0 && !yard_config_is_given(&config, YARD_KEY_BANS_FILE)) {
+        yard_complain("bans: %s", config.errors.items[0]);
+    } else {
+        path = yard_path(home, config.values[YARD_KEY_BANS_FILE].text);
+    }
     yard_config_fini(&config);
     return path;
 }
@@ -132,6 +139,7 @@ static int change(const yard_args *args, sy_gate *gate, const char *path, sy_wal
         yard_complain("bans: %s is not banned", text);
         return YARD_EXIT_FAILED;
     }
+    (void)yard_file_sweep(path); /* all who write it hold the lock */
     if (!yard_bans_write(path, gate, &failure)) {
         yard_complain("bans: %s", failure);
         free(failure);
@@ -155,6 +163,7 @@ static int run_with(const yard_args *args, const char *path) {
     if (is_list) {
         list(&gate);
     } else {
+        (void)yard_file_sweep(path); /* nobody else writes while we hold the lock */
         status = change(args, &gate, path, now);
     }
     sy_gate_fini(&gate);
@@ -175,7 +184,7 @@ static int run_bans(const yard_args *args) {
     }
     char *home = yard_args_home(args);
     char *path = path_of(home);
-    const int status = run_with(args, path);
+    const int status = path == NULL ? YARD_EXIT_FAILED : run_with(args, path);
     free(path);
     free(home);
     return status;

@@ -526,6 +526,7 @@ static uint64_t list_bytes(const yard_node *node) {
 yard_memory yard_node_memory(const yard_node *node) {
     const sy_settings *s = &node->settings;
     yard_memory memory = {.loop = YARD_LOOP_BYTES, .lists = list_bytes(node)};
+    memory.loop += node->filter_peers ? YARD_APP_BYTES : 0;
     memory.peers = s->total_connections > 0 ? s->total_connections
                                             : s->max_inbound + s->max_outbound +
                                                   node->persistent_count + s->unconditional_count;
@@ -534,8 +535,8 @@ yard_memory yard_node_memory(const yard_node *node) {
                             : (uint64_t)memory.peers * s->peer_memory_max;
     memory.handshakes =
         s->max_pending + node->persistent_count + (node->pex ? SY_PEX_DIALING_MAX : 0);
-    memory.pending =
-        (uint64_t)memory.handshakes * (speaks_plain(s) ? PENDING_PLAIN : PENDING_BYTES);
+    memory.pending = (uint64_t)memory.handshakes *
+                     (speaks_plain(s) || node->filter_peers ? PENDING_PLAIN : PENDING_BYTES);
     memory.book = node->pex ? YARD_BOOK_BYTES : 0;
     const uint64_t charged = memory.peer_bytes + memory.pending;
     memory.worst = (charged < s->memory_max ? charged : s->memory_max) + memory.book +

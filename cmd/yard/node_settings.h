@@ -69,6 +69,7 @@ typedef struct yard_memory {
 } yard_memory;
 
 #define YARD_LOOP_BYTES ((uint64_t)2 << 20)
+#define YARD_APP_BYTES  ((uint64_t)256 << 10) /* filter_peers: questions, one answer */
 #define YARD_BOOK_BYTES ((uint64_t)24 << 20)
 
 yard_memory yard_node_memory(const yard_node *node);

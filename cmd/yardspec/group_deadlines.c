@@ -237,7 +237,8 @@ static void run_ping(spec_run *run, const spec_row *row) {
     }
     const double after = (double)(spec_now_ms() - begun) / 1000;
     const double limit = (double)run->settings.ping_ms / 1000;
-    if (after < limit * 0.9 || after > limit + SLOP_MS / 1000.0) {
+    const double slop = (double)slop_of(run->settings.ping_ms) / 1000;
+    if (after < limit * 0.9 || after > limit + slop) {
         spec_fail(run, "a ping after ping_interval", "one after %.2f s", after);
     } else {
         spec_peer_send_pong(peer);

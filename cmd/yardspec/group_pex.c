@@ -189,6 +189,20 @@ static void run_seed(spec_run *run, const spec_row *row) {
     spec_bytes_fini(&more);
 }
 
+/* One channel, and it is that of peer exchange. */
+static void run_seed_channels(spec_run *run, const spec_row *row) {
+    const spec_target *target = &run->target;
+    (void)row;
+    if (!run->settings.seed_mode) {
+        spec_skip(run, "whether the target is a seed is not known: --setting seed_mode=true");
+    } else if (target->channel_count != 1 || target->channels[0] != 0) {
+        spec_fail(run, "channel 00 alone", "%s",
+                  spec_show(target->channels, target->channel_count));
+    } else {
+        spec_pass(run, "channel 00 alone");
+    }
+}
+
 static void run_asked(spec_run *run, const spec_row *row) {
     (void)row;
     if (dial_asked(run) != NULL) {
@@ -285,6 +299,8 @@ static const spec_row rows[] = {
      "0a[2a[*63992:70]]", SPEC_ACCEPT, UNASKED},
     {"pex-max-1", "PEX-08", NULL, "a request of 64001 bytes", "723a31cd 0a[*63993:70]",
      "0a[2a[*63993:70]]", .flags = UNASKED},
+    {"seed-channels", "SEED-09", NULL, "the channels of a seed", .flags = UNASKED,
+     .run = run_seed_channels},
     {"seed-answer", "SEED-02", NULL, "a seed answers and closes", .flags = UNASKED, .run = run_seed,
      .arg = 1},
     {"seed-once", "SEED-01", NULL, "a seed answers once", .flags = UNASKED, .run = run_seed,

@@ -6,16 +6,15 @@
  *   list nobody asked for, or that cannot be read --> the peer is stopped for cause */
 #include "reactors/pex/pex_internal.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include <switchyard/assert.h>
 
 #include "base/mutant.h"
 
-#define SAMPLE_EVENLY 200 /* no preference between tested and untested ones */
-#define SEED_BIAS     30  /* SPEC SEED-02: percent of untested ones in a seed's answer */
-#define ASK_JITTER    (2 * SY_SEC)
-#define STAY_MIN      (2 * SY_MIN) /* a peer that leaves earlier rests */
+#define ASK_JITTER (2 * SY_SEC)
+#define STAY_MIN   (2 * SY_MIN) /* a peer that leaves earlier rests */
 
 /* ---- Time and chance ---------------------------------------------------------------------------
  */
@@ -48,11 +47,11 @@ void pex_leave_at(sy_pex *pex, pex_peer *entry, sy_time at) {
     pex->sweep_at = sy_time_min(pex->sweep_at, at);
 }
 
-static sy_pex_encoding encoding_of(const sy_peer *peer) {
+sy_pex_encoding pex_encoding_of(const sy_peer *peer) {
     return strcmp(sy_peer_encoding(peer), "proto") == 0 ? SY_PEX_PROTO : SY_PEX_AMINO;
 }
 
-/* ---- Asking and answering ----------------------------------------------------------------------
+/* ---- Asking -----------------------------------------------------------------------------------
  */
 
 /* SPEC PEX-11 PEX-12 */
@@ -61,7 +60,7 @@ bool pex_ask(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
     if (entry->awaiting || now < entry->may_ask_at || !sy_peer_has_channel(peer, pex->channel)) {
         return false;
     }
-    const size_t len = sy_pex_encode_request(encoding_of(peer), request);
+    const size_t len = sy_pex_encode_request(pex_encoding_of(peer), request);
     if (sy_peer_send(peer, pex->channel, request, len) != SY_SEND_QUEUED) {
         return false;
     }
@@ -70,46 +69,6 @@ bool pex_ask(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
     entry->may_ask_at = sy_time_after(now, pex->config.request_gap + pex_jitter(pex, ASK_JITTER));
     pex->counts.requests_out++;
     return true;
-}
-
-static void answer(sy_pex *pex, sy_peer *peer, unsigned bias, sy_time now) {
-    const sy_addr_source *source = &pex->config.source;
-    size_t len;
-    const size_t count = source->ops->sample(source->source, bias, sy_peer_profile(peer),
-                                             pex->sample, SY_ADDR_SAMPLE_MAX, pex_wall(pex, now));
-    const sy_err err =
-        sy_pex_encode_addrs(encoding_of(peer), pex->sample, count, pex->out, sizeof pex->out, &len);
-    SY_ASSERT(err == SY_OK);
-    if (sy_peer_send(peer, pex->channel, pex->out, len) == SY_SEND_QUEUED) {
-        pex->counts.answers_out++;
-    }
-}
-
-static void on_request(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
-    pex->counts.requests_in++;
-    if (pex->config.seed_mode && !sy_peer_is_outbound(peer)) { /* SPEC SEED-01 SEED-02 */
-        if (entry->answered && !SY_MUTANT(SEED_TWICE)) {
-            pex->counts.requests_early++;
-            return;
-        }
-        entry->answered = true;
-        answer(pex, peer, SEED_BIAS, now);
-        pex->counts.visitors_served++;
-        if (entry->leave_at != SY_NEVER) {
-            sy_peer_stop(peer, SY_MUTANT(SEED_EMPTY) ? SY_ERR_REACTOR_CAUSE : SY_ERR_STOPPED,
-                         "seed: answered");
-        }
-        return;
-    }
-    /* SPEC PEX-14: an early request is no offence. */
-    if (!sy_token_bucket_take(&entry->asks, PEX_ASK_COST, now) && !SY_MUTANT(PEX_FLOOD)) {
-        if (SY_MUTANT(PEX_EARLY)) {
-            sy_peer_stop(peer, SY_ERR_REACTOR_CAUSE, "early");
-        }
-        pex->counts.requests_early++;
-        return;
-    }
-    answer(pex, peer, SAMPLE_EVENLY, now);
 }
 
 /* ---- Lists -------------------------------------------------------------------------------------
@@ -155,7 +114,7 @@ static void say_strict(sy_pex *pex, size_t refused, sy_time now) {
 
 static void take_list(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now) {
     const sy_addr_source *source = &pex->config.source;
-    const sy_pex_encoding encoding = encoding_of(peer);
+    const sy_pex_encoding encoding = pex_encoding_of(peer);
     const sy_walltime wall = pex_wall(pex, now);
     size_t refused = 0;
     bool fresh = false;
@@ -208,7 +167,7 @@ static void on_receive(void *reactor, sy_peer *peer, void *state, sy_channel cha
     (void)channel;
     sy_detail_clear(&detail);
     /* SPEC PEX-17: the whole message is judged before anything of it is used. */
-    const sy_err err = sy_pex_decode(encoding_of(peer), data, len, &pex->message, &detail);
+    const sy_err err = sy_pex_decode(pex_encoding_of(peer), data, len, &pex->message, &detail);
     if (err != SY_OK && SY_MUTANT(PEX_BAD)) {
         return;
     }
@@ -219,7 +178,7 @@ static void on_receive(void *reactor, sy_peer *peer, void *state, sy_channel cha
         return;
     }
     if (pex->message.kind == SY_PEX_REQUEST) {
-        on_request(pex, peer, state, now);
+        pex_on_request(pex, peer, state, now);
     } else {
         on_list(pex, peer, state, now);
     }
@@ -530,10 +489,12 @@ sy_err sy_pex_new(const sy_pex_config *config, sy_pex **ret_pex) {
         return err;
     }
     const sy_mem *mem = config->mem == NULL ? sy_mem_libc() : config->mem;
-    sy_pex *pex = sy_mem_zalloc(mem, sizeof *pex);
+    sy_pex *pex = mem->alloc(mem->user, sizeof *pex);
     if (pex == NULL) {
         return SY_ERR_NOMEM;
     }
+    /* The areas of messages behind it are written before they are read; many never are. */
+    memset(pex, 0, offsetof(sy_pex, message));
     pex->mem = *mem;
     pex->log = config->log;
     pex->config = *config;

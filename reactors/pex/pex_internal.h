@@ -125,6 +125,8 @@ struct sy_pex {
 
 /* now of the address source. */
 sy_walltime pex_wall(sy_pex *pex, sy_time now);
+sy_pex_encoding pex_encoding_of(const sy_peer *peer);
+void pex_on_request(sy_pex *pex, sy_peer *peer, pex_peer *entry, sy_time now);
 sy_duration pex_jitter(sy_pex *pex, sy_duration max);
 void pex_ensure_soon(sy_pex *pex, sy_duration at_most, sy_time now);
 bool pex_is_connected(sy_pex *pex, const sy_node_id *id);

@@ -86,6 +86,19 @@ class CheckConfig(YardTest):
         ("", ["--p2p.laddr", "nowhere"], "flag --p2p.laddr: \"nowhere\": "),
     )
 
+    def test_check_config_says_whom_filter_peers_asks(self):
+        home = self.home()
+        self.set_config(home, "filter_peers = true\nproxy_app = \"unix:///run/app.sock\"\n"
+                              "[switchyard]\nfilter_timeout = \"2s\"\n"
+                              "abci_dialect = \"0.34\"\n")
+        out, _ = self.run_yard("check-config", "--home", home, "--chain-id", "c")
+        self.assertIn("#   filter_peers asks the application at unix:///run/app.sock "
+                      "(dialect 0.34); no answer within 2s: refuse\n", out)
+        out, _ = self.run_yard("check-config", "--home", home, "--chain-id", "c",
+                               "--filter_peers", "false")
+        self.assertNotIn("asks the application", out)
+
+    # KEY-TEST filter_peers abci
     def test_refusals_of_start_and_check_config(self):
         home = self.home()
         for text, flags, says in self.REFUSED:

@@ -104,6 +104,7 @@ class Bans(YardTest):
     def test_list_add_replace_remove(self):
         home = self.home()
         self.assertEqual(self.bans(home, "list")[0], "")
+        (home / "config" / "bans.json.tmp-aB3xYz").write_text("left by a process that was killed")
         self.bans(home, "add", "10.1.0.0/16")
         self.bans(home, "add", "2001:db8::1", "--reason", "one")
         self.bans(home, "add", "2001:db8::1", "--reason", "two")
@@ -134,6 +135,19 @@ class Bans(YardTest):
                 self.assertIn(says, err)
         self.assertFalse((home / "config" / "bans.json").exists())
         self.bans(self.dir / "none", "add", "10.0.0.1", status=1)
+
+    def test_a_configuration_that_cannot_be_read_names_no_file(self):
+        home = self.home()
+        self.set_config(home, 'x = \n[switchyard]\nbans_file = "elsewhere.json"\n')
+        for args in (["add", "10.0.0.1"], ["remove", "10.0.0.1"], ["list"]):
+            with self.subTest(args=args):
+                _, err = self.bans(home, *args, status=1)
+                self.assertRegex(err, r"bans: .*config\.toml:1: ")
+        self.assertFalse((home / "config" / "bans.json").exists())
+        # What else is wrong in it does not matter once the file is named.
+        self.set_config(home, '[p2p]\nladdr = 1\n[switchyard]\nbans_file = "elsewhere.json"\n')
+        self.bans(home, "add", "10.0.0.1")
+        self.assertTrue((home / "elsewhere.json").exists())
 
     def test_many_at_once_lose_none(self):
         home = self.home()

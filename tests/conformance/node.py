@@ -42,13 +42,15 @@ VARIANTS = {
               ["--setting", "total_connections=3"]),
     "prefix": (["--p2p.allow_duplicate_ip", "true", "--max_peers_per_prefix", "2"],
                ["--setting", "max_peers_per_prefix=2"]),
-    "seed": (["--p2p.allow_duplicate_ip", "true", "--p2p.seed_mode", "true", "--seed_visit", "2s"],
+    "seed": (["--p2p.allow_duplicate_ip", "true", "--p2p.seed_mode", "true", "--seed_visit", "2s",
+              "--echo_channels", "[]"],
              ["--setting", "seed_mode=true", "--setting", "seed_visit=2"]),
     "one": (["--p2p.allow_duplicate_ip", "false"], ["--setting", "allow_duplicate_ip=false"]),
 }
 VARIANT_OF_CASE = {"inbound-full": "few", "inbound-again": "few", "pending-served": "few",
                    "pending-oldest": "few", "duplicate-ip": "one", "duplicate-ip-again": "one",
                    "total-full": "total", "prefix-full": "prefix", "seed-answer": "seed",
+                   "seed-channels": "seed",
                    "seed-once": "seed", "seed-visit": "seed"}
 VARIANT_OF_GROUP = {"deadlines": "quick", "keepalive": "quick"}
 REDIAL = ["--p2p.persistent_peers_max_dial_period", "100ms"]
@@ -108,9 +110,9 @@ class Node:
         one whose line was left out, of which the next line tells."""
         found = []
         for line in self.log().splitlines():
-            m = re.search(r"\bdirection=out\b.*\breason=(\w+).* left_out=(\d+)", line)
+            m = re.search(r"\bdirection=out\b.*\breason=(\w+)(?:.* left_out=(\d+))?", line)
             if m:
-                found += [None] * int(m[2]) + [m[1]]
+                found += [None] * int(m[2] or 0) + [m[1]]
         return found
 
     def stop(self):

@@ -143,6 +143,30 @@ def recognize():
         b"\1\x22\x0a\x20", b"\0\x21", b"\4\x21\x20"]
 
 
+def abci():
+    """The first byte is dialect + 3 * questions; 0 and 1 have lengths twice as large."""
+    echo, flush = "120c0a0a73776974636879617264", "1a00"
+    answers = ["3a101a0e646f6573206e6f74206578697374",
+               "3a1a08071a1674686973204944206973206f6e206f7572206c697374", "3a00",
+               "0a050a03626164", "3a0608ffffffff0f", "3a0508012201783a00",
+               "3a06088080808010", "3a0408070800", "2200", "3a0e0802280532016b3a017640095200"]
+
+    def framed(dialect, parts):
+        out = b""
+        for part in map(bytes.fromhex, parts):
+            out += uvarint(len(part) * (1 if dialect == 2 else 2)) + part
+        return out
+    seeds = []
+    for dialect in range(3):
+        head = bytes([dialect + 3 * 4])
+        seeds += [head + framed(dialect, [echo, flush] + [a, flush][:2]) for a in answers]
+        seeds += [bytes([dialect]) + framed(dialect, [a]) for a in answers]
+        seeds.append(head + framed(dialect, [echo, flush] + answers[:5]))
+    lengths = ["81800480", "808004", "ffffffffffffffffff01", "ffffffffffffffffff02", "01",
+               "80" * 11]
+    return seeds + [bytes([d]) + bytes.fromhex(h) for d in (0, 2) for h in lengths]
+
+
 def pex(name):
     vectors = load(name)
     found = []
@@ -476,6 +500,7 @@ TARGETS = {
     "addr": addr,
     "config": config,
     "recognize": recognize,
+    "abci": abci,
     "pex_amino": lambda: pex("tendermint/pex.json"),
     "pex_proto": lambda: pex("cometbft/pex.json"),
     "book": book,

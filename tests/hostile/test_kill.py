@@ -12,9 +12,9 @@ import subprocess
 import time
 import unittest
 
-from harness import NETWORK, SAVER, YARD, HostileTest, pick, read_line
+from harness import SAVER, YARD, HostileTest, Node, pick, read_line
 
-ROUNDS = pick(200, 30)
+ROUNDS = pick(200, 20)
 ADDRESSES = 2000
 TEMPORARY = re.compile(r"\.json\..+")
 
@@ -54,12 +54,27 @@ class Kill(HostileTest):
         saved = [int(n) for n in re.findall(r"^saved (\d+)\n", rest, re.M)]
         return found, saved[-1] if saved else None
 
+    def time_of_a_round(self):
+        """Seconds that the saver takes for all three files, undisturbed."""
+        folder = self.dir / "undisturbed"
+        folder.mkdir()
+        child = subprocess.Popen([SAVER, str(folder)], stdout=subprocess.PIPE, text=True)
+        self.assertRegex(read_line(child), r"^loaded ")
+        begun = time.monotonic()
+        self.assertEqual(read_line(child), "saved 1\n")
+        took = time.monotonic() - begun
+        child.kill()
+        child.wait()
+        child.stdout.close()
+        return took
+
     def test_bans_book_and_notes(self):
         rng = random.Random(6)
+        longest = 3 * self.time_of_a_round()
         last = 0
         torn = saves = 0
         for _ in range(ROUNDS):
-            found, saved = self.kill_round(rng, 0.05)
+            found, saved = self.kill_round(rng, longest)
             # In this order they are saved; the round in which it died may have come to any of them.
             self.assertIn(found["book"], (last, last + 1))
             self.assertIn(found["bans"], (found["book"], found["book"] + 1))
@@ -74,6 +89,46 @@ class Kill(HostileTest):
         # A death leaves its temporary file behind; the next life clears up.
         left = [name for name in os.listdir(self.dir) if TEMPORARY.search(name)]
         self.assertLessEqual(len(left), 1, left)
+
+    def ban(self, home, rule, after=None):
+        """Bans; killed after so many seconds unless it is done by then.  True: it was done."""
+        child = subprocess.Popen([YARD, "bans", "add", rule, "--home", home, "--reason", rule])
+        if after is not None:
+            time.sleep(after)
+            child.send_signal(signal.SIGKILL)
+        status = child.wait(30)
+        self.assertIn(status, (0, -signal.SIGKILL))
+        return status == 0
+
+    def bans_of(self, home):
+        out = subprocess.run([YARD, "bans", "list", "--home", home], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+        return set(re.findall(r"\b10\.\d+\.\d+\.\d+\b", out))
+
+    def test_bans_of_a_running_node(self):
+        """What was reported as banned is banned, whatever happened to other commands."""
+        rng = random.Random(6)
+        node = self.target()
+        begun = time.monotonic()
+        self.assertTrue(self.ban(node.home, "10.0.0.1"))
+        lasts = time.monotonic() - begun
+        done, tried = {"10.0.0.1"}, {"10.0.0.1"}
+        for i in range(ROUNDS):
+            rule = f"10.1.{i // 250}.{1 + i % 250}"
+            tried.add(rule)
+            if self.ban(node.home, rule, rng.random() * 1.5 * lasts):
+                done.add(rule)
+            now = self.bans_of(node.home)
+            self.assertLessEqual(done, now)
+            self.assertLessEqual(now, tried)
+        self.tell(f"{ROUNDS} rounds, {ROUNDS - len(done) + 1} killed, {len(now)} bans")
+        self.assertTrue(self.ban(node.home, "10.0.0.2"))
+        self.assertEqual([n for n in os.listdir(node.home / "config") if TEMPORARY.search(n)], [])
+        self.assertNotRegex(node.log(), "level=error")
+        self.check_nothing_left(node)
+        again = Node(self, node.home)
+        self.assertEqual(self.bans_of(node.home), now | {"10.0.0.2"})
+        self.check_nothing_left(again)
 
     def start(self, home):
         log = open(home / "log", "ab")

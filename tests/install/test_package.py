@@ -77,7 +77,9 @@ class Packages(TestCase):
         self.assertIn("/libswitchyard.so.0\n", files("libswitchyard0"))
         self.assertNotIn("/include/", files("libswitchyard0"))
         self.assertIn("/pkgconfig/switchyard.pc\n", files("libswitchyard-dev"))
-        self.assertIn("/usr/bin/yard\n", files("switchyard"))
+        for program in ("yard", "yardspec"):
+            self.assertIn(f"/usr/bin/{program}\n", files("switchyard"))
+            self.assertIn(f"/man1/{program}.1", files("switchyard"))
         self.assertEqual(sorted(os.listdir(at("usr/include/switchyard"))), public_headers())
 
     def test_dependencies_are_those_of_the_code(self):

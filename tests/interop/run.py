@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 LANES = 2
 # the long one first, so that the others run beside it
 THEMES = ["pex", "nodes", "crossed", "pexnodes", "crawl", "books", "refusals", "echo",
-          "profiles", "sleeper", "persistent", "probe", "config", "harness"]
+          "profiles", "sleeper", "abci", "persistent", "probe", "config", "harness"]
 # only when named: more than ten minutes
 LONG = ["pexlong"]
 

@@ -424,6 +424,12 @@ Test(node_settings, the_worst_case_is_the_sum_cut_at_memory_max) {
                     "memory_max = 9223372036854775807\ntotal_connections = 1000000\n"));
     memory = yard_node_memory(&node);
     cr_expect_geq(memory.worst, UINT64_C(9223372036854775807), "no overflow");
+
+    /* While the application thinks, a NodeInfo may have come. */
+    cr_assert(build("filter_peers = true\n[p2p]\npex = false\n"));
+    memory = yard_node_memory(&node);
+    cr_expect_eq(memory.pending, 256 * 32768);
+    cr_expect_eq(memory.loop, YARD_LOOP_BYTES + YARD_APP_BYTES);
 }
 
 /* What is said of the book is so of one that is full and being written. */
