@@ -260,6 +260,7 @@ static sy_err on_answer(sy_abci_client *client, const sy_abci_answer *answer, sy
     return SY_OK;
 }
 
+/* Once per call: moved behind each message, what waits would cost its length every time. */
 static void drop_done(sy_abci_client *client) {
     sy_buf_consume(&client->in, client->in_done);
     client->in_done = 0;
@@ -273,12 +274,12 @@ static bool next_message(sy_abci_client *client, sy_abci_event *event, sy_detail
                          sy_err *ret_err, sy_time now) {
     sy_abci_answer answer = {.kind = SY_ABCI_OTHER};
     size_t used = 0;
-    drop_done(client);
-    if (client->in.len == 0) {
+    if (client->in.len == client->in_done) {
         return false;
     }
     const sy_abci_dialect dialect = sy_abci_client_dialect(client);
-    *ret_err = sy_abci_read(dialect, client->in.data, client->in.len, &answer, &used);
+    *ret_err = sy_abci_read(dialect, client->in.data + client->in_done,
+                            client->in.len - client->in_done, &answer, &used);
     if (*ret_err != SY_OK) {
         sy_detail_set(detail, "an answer that is none in dialect %s",
                       sy_abci_dialect_name(dialect));
@@ -287,7 +288,7 @@ static bool next_message(sy_abci_client *client, sy_abci_event *event, sy_detail
     if (used == 0) {
         return false;
     }
-    client->in_done = used;
+    client->in_done += used;
     *ret_err = client->state == SY_ABCI_PROBING
                    ? on_probe_answer(client, &answer, event, detail, now)
                    : on_answer(client, &answer, event, detail, now);
@@ -311,6 +312,9 @@ sy_err sy_abci_client_recv(sy_abci_client *client, const uint8_t *in, size_t in_
     }
     if (err != SY_OK) {
         return err;
+    }
+    if (event.kind == SY_ABCI_EVENT_NONE) {
+        drop_done(client);
     }
     *ret_consumed = taken;
     *ret_event = event;

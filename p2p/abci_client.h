@@ -75,7 +75,7 @@ typedef struct sy_abci_client {
     sy_backoff backoff;
     sy_prng prng;
     sy_buf in;
-    size_t in_done;         /* bytes of `in` that the last event borrowed */
+    size_t in_done;         /* bytes of `in` that were read; the last event borrows from them */
     sy_abci_entry *entries; /* the first sent_count are on their way, in order */
     size_t count;
     size_t sent_count;

@@ -13,6 +13,7 @@
 #include <switchyard/assert.h>
 
 #include "p2p/abci_client.h"
+#include "p2p/lookup.h"
 
 #define OUT_CAP ((size_t)8 * SY_ABCI_REQUEST_MAX)
 
@@ -68,6 +69,7 @@ sy_err sy_app_address_parse(const char *text, size_t len, sy_app_address *ret_ad
     const char *rest = has_scheme ? text + sizeof tcp - 1 : text;
     const size_t rest_len = has_scheme ? len - (sizeof tcp - 1) : len;
     if (rest_len == 0 || memchr(rest, ':', rest_len) == NULL) {
+        sy_detail_clear(detail);
         sy_detail_quote(detail, text, len);
         sy_detail_add(detail,
                       " names no application with a socket: tcp://HOST:PORT or unix://PATH");

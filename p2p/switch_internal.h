@@ -2,6 +2,7 @@
 /* The inside of the switch, shared by its files and by its tests.
  *
  *   switch.c        settings, start and stop, turns and timers
+ *   slots.c         the table of connections
  *   link.c          one connection from accept or dial to the end
  *   link_io.c       bytes in and out of a connection
  *   rivals.c        two connections to one ID
@@ -244,8 +245,7 @@ struct sy_switch {
     sy_app *app; /* NULL, or the judge that is an application */
     sy_dial_table dials;
     sy_history history;
-    sy_resolve_cache names;
-    sy_lookup lookups[SY_LOOKUPS_MAX];
+    struct sy_lookups *lookups; /* NULL: no name was met yet */
     sy_token_bucket refusal_log;
     uint64_t log_left_out; /* lines since the last one that passed */
 
@@ -282,12 +282,19 @@ void sy_switch_refresh_limits(sy_switch *sw);
 void sy_switch_observe(sy_switch *sw, const sy_event *event);
 sy_event sy_link_event(const sy_peer *link, sy_event_kind kind);
 
-/* ---- link.c */
+/* ---- slots.c */
+
+/* NULL: gone. */
 sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref);
-sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote);
+
+/* false: no memory for one more. */
+bool sy_slot_has_room(sy_switch *sw);
 
 /* A slot that belongs to no connection between peers.  false: no memory. */
 bool sy_slot_take(sy_switch *sw, uint32_t *ret_slot);
+
+/* ---- link.c */
+sy_peer *sy_link_new(sy_switch *sw, bool outbound, const sy_endpoint *remote);
 void sy_link_set_state(sy_peer *link, sy_link_state next);
 sy_err sy_link_begin_session(sy_peer *link, const sy_profile *profile);
 void sy_link_on_event(sy_peer *link, const sy_session_event *event);
@@ -369,21 +376,6 @@ void sy_dialing_on_resolved(sy_switch *sw, sy_dial_ref dial, const sy_endpoint *
                             size_t count);
 void sy_dialing_on_link_ended(sy_peer *link);
 void sy_dialing_on_link_up(sy_peer *link);
-
-/* ---- lookup.c */
-
-/* For a dial: the answer goes to the dial table. */
-sy_err sy_lookup_for_dial(sy_switch *sw, const char *host, sy_dial_ref dial);
-
-/* For the application: the answer goes to sy_app_on_resolved. */
-sy_err sy_lookup_for_app(sy_switch *sw, const char *host, sy_resolve_ref *ret_ref);
-
-/* For a ListenAddr: the answer goes to sy_link_on_listen_resolved, perhaps at once. */
-void sy_lookup_for_link(sy_peer *link, const char *host);
-void sy_lookup_on_deadline(sy_switch *sw, sy_lookup *lookup);
-void sy_lookup_on_retry(sy_switch *sw, sy_lookup *lookup);
-void sy_lookup_cancel(sy_switch *sw, sy_resolve_ref ref);
-void sy_lookup_cancel_all(sy_switch *sw);
 
 /* ---- own_addr.c */
 void sy_own_addr_on_listen(sy_switch *sw, const sy_endpoint *bound);

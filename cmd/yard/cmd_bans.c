@@ -16,13 +16,20 @@
 
 #define TIME_CAP 32
 
+/* NULL: the configuration may name another file, but it is damaged; complained.  What is wrong with
+ * other keys does not matter. */
 static char *path_of(const char *home) {
     yard_config config;
+    char *path = NULL;
     yard_config_init(&config, home);
     if (yard_file_exists(config.path)) {
         yard_config_read_file(&config);
     }
-    char *path = yard_path(home, config.values[YARD_KEY_BANS_FILE].text);
+    if (config.errors.count > 0 && !yard_config_is_given(&config, YARD_KEY_BANS_FILE)) {
+        yard_complain("bans: %s", config.errors.items[0]);
+    } else {
+        path = yard_path(home, config.values[YARD_KEY_BANS_FILE].text);
+    }
     yard_config_fini(&config);
     return path;
 }
@@ -177,7 +184,7 @@ static int run_bans(const yard_args *args) {
     }
     char *home = yard_args_home(args);
     char *path = path_of(home);
-    const int status = run_with(args, path);
+    const int status = path == NULL ? YARD_EXIT_FAILED : run_with(args, path);
     free(path);
     free(home);
     return status;

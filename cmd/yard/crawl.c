@@ -197,7 +197,8 @@ static void visit(yard_crawl *crawl, yard_crawl_node *node, sy_time now) {
 static void pump(yard_crawl *crawl, sy_time now) {
     for (size_t i = crawl->next; i < crawl->count && crawl->running < crawl->parallel; i++) {
         yard_crawl_node *node = &crawl->nodes[i];
-        if (node->state == YARD_CRAWL_WAITING && node->due_at <= now) {
+        /* A dial that the switch refuses leaves the node's next address, and no event for it. */
+        while (node->state == YARD_CRAWL_WAITING && node->due_at <= now) {
             visit(crawl, node, now);
         }
     }

@@ -13,8 +13,8 @@
 #define STACK_LEN ((size_t)256 << 10)
 
 typedef struct job {
-    const char *path; /* NULL: free */
-    char *text;       /* NULL: nothing to write */
+    char *path; /* NULL: free; ours until close, so that the writer may read it without the lock */
+    char *text; /* NULL: nothing to write */
     size_t len;
     unsigned mode;
 } job;
@@ -113,6 +113,9 @@ char *yard_saver_close(yard_saver *saver) {
     }
     (void)pthread_cond_destroy(&saver->changed);
     (void)pthread_mutex_destroy(&saver->mutex);
+    for (size_t i = 0; i < YARD_SAVER_PATHS; i++) {
+        free(saver->jobs[i].path);
+    }
     char *error = saver->error;
     free(saver);
     return error;
@@ -122,8 +125,10 @@ char *yard_saver_close(yard_saver *saver) {
 static job *job_of(yard_saver *saver, const char *path) {
     for (size_t i = 0; i < YARD_SAVER_PATHS; i++) {
         job *at = &saver->jobs[i];
-        if (at->path == NULL || strcmp(at->path, path) == 0) {
-            at->path = path;
+        if (at->path == NULL) {
+            at->path = yard_strdup(path);
+        }
+        if (strcmp(at->path, path) == 0) {
             return at;
         }
     }
@@ -134,7 +139,9 @@ void yard_saver_put(yard_saver *saver, const char *path, char *text, size_t len,
     (void)pthread_mutex_lock(&saver->mutex);
     job *at = job_of(saver, path);
     char *old = at->text;
-    *at = (job){path, text, len, mode};
+    at->text = text;
+    at->len = len;
+    at->mode = mode;
     (void)pthread_cond_signal(&saver->changed);
     job now;
     const bool at_once = !saver->has_thread && take(saver, &now);

@@ -17,7 +17,7 @@ char *yard_saver_close(yard_saver *saver);
 
 #define YARD_SAVER_PATHS 4
 
-/* Takes text; path borrows until close. */
+/* Takes text; copies path.  At most YARD_SAVER_PATHS different ones. */
 void yard_saver_put(yard_saver *saver, const char *path, char *text, size_t len, unsigned mode);
 
 /* Why the last write that failed did, once; NULL: none has since.  Owned. */

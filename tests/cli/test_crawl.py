@@ -111,6 +111,17 @@ class Crawl(YardTest):
         self.assertFalse(entry["reached"])
         self.assertIn(entry["error"]["code"], ("HANDSHAKE_TIMEOUT", "REMOTE_CLOSED"))
 
+    def test_ends_when_no_address_of_the_last_node_can_be_dialed(self):
+        node = self.node(*LOCAL)
+        visitor = self.node(*LOCAL, name="visitor")
+        visitor.stop()
+        ourselves = f"{visitor.id}@127.0.0.1:1,{visitor.id}@127.0.0.2:1"
+        found = self.crawl("--home", str(visitor.home), "--profile", "cometbft", "--parallel",
+                           "1", "--time", "20", f"{node.full},{ourselves}")
+        entry = {entry["id"]: entry for entry in found["nodes"]}[visitor.id]
+        self.assertEqual(entry["error"]["code"], "SELF")
+        self.assertTrue(found["summary"]["complete"])
+
     def test_usage(self):
         name = f"{'ab' * 20}@127.0.0.1:1"
         for args in (["--format", "xml", name], ["--timeout", "0", name], ["--parallel", "0", name],

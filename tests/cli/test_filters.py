@@ -136,6 +136,19 @@ class Bans(YardTest):
         self.assertFalse((home / "config" / "bans.json").exists())
         self.bans(self.dir / "none", "add", "10.0.0.1", status=1)
 
+    def test_a_configuration_that_cannot_be_read_names_no_file(self):
+        home = self.home()
+        self.set_config(home, 'x = \n[switchyard]\nbans_file = "elsewhere.json"\n')
+        for args in (["add", "10.0.0.1"], ["remove", "10.0.0.1"], ["list"]):
+            with self.subTest(args=args):
+                _, err = self.bans(home, *args, status=1)
+                self.assertRegex(err, r"bans: .*config\.toml:1: ")
+        self.assertFalse((home / "config" / "bans.json").exists())
+        # What else is wrong in it does not matter once the file is named.
+        self.set_config(home, '[p2p]\nladdr = 1\n[switchyard]\nbans_file = "elsewhere.json"\n')
+        self.bans(home, "add", "10.0.0.1")
+        self.assertTrue((home / "elsewhere.json").exists())
+
     def test_many_at_once_lose_none(self):
         home = self.home()
         children = [subprocess.Popen([YARD, "bans", "add", f"10.0.0.{i}", "--home", str(home)])

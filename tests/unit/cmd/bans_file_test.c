@@ -90,6 +90,22 @@ Test(bans_file, a_damaged_file_is_told_from_an_unreadable_one) {
     free(why);
 }
 
+/* Only a file that is not there means that nobody is banned. */
+Test(bans_file, a_path_that_cannot_be_followed_is_unreadable) {
+    sy_gate gate;
+    char *why = NULL;
+    char inside[128];
+    cr_assert_eq(symlink(path, path), 0); /* a folder that leads to itself */
+    (void)snprintf(inside, sizeof inside, "%s/bans.json", path);
+    cr_assert_eq(yard_bans_read(inside, NOW, &gate, &why), YARD_BANS_UNREADABLE);
+    cr_expect_not_null(strstr(why, inside), "%s", why);
+    free(why);
+    (void)snprintf(inside, sizeof inside, "%s/none/bans.json", folder);
+    cr_assert_eq(yard_bans_read(inside, NOW, &gate, &why), YARD_BANS_READ);
+    cr_expect_eq(gate.ban_count, 0);
+    sy_gate_fini(&gate);
+}
+
 Test(bans_file, set_aside_keeps_every_byte) {
     char *aside = NULL;
     char *why = NULL;

@@ -109,3 +109,25 @@ Test(saver, a_failure_is_told) {
     free(nowhere);
     fini(&fx);
 }
+
+/* The configuration that a path stood in goes when another one is taken up (SIGHUP), and the files
+ * are still the same ones. */
+Test(saver, paths_need_not_last) {
+    fixture fx;
+    init(&fx);
+    yard_saver *saver = yard_saver_new(drop, &dropped);
+    char *old[2 * YARD_SAVER_PATHS];
+    for (size_t i = 0; i < 2 * YARD_SAVER_PATHS; i++) {
+        old[i] = yard_strdup(fx.one);
+        put(saver, old[i], "one");
+        memset(old[i], 'x', strlen(old[i]));
+    }
+    char *error = yard_saver_close(saver);
+    cr_expect_eq(error, NULL, "%s", error);
+    expect_text(fx.one, "one");
+    cr_expect_eq(atomic_load(&dropped), 2 * YARD_SAVER_PATHS);
+    for (size_t i = 0; i < 2 * YARD_SAVER_PATHS; i++) {
+        free(old[i]);
+    }
+    fini(&fx);
+}

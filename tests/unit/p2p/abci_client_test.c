@@ -2,7 +2,9 @@
 /* The conversation with an application, played with a scripted one. */
 #include <criterion/criterion.h>
 
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "p2p/abci_client.h"
 #include "tests/support/chunk_oracle.h"
@@ -463,4 +465,34 @@ Test(abci_client, out_of_memory) {
     cr_expect_eq(feed(in, put_echo(in, SY_ABCI_0_38), &event), SY_ERR_NOMEM);
     sy_abci_client_on_closed(&client, now);
     close_client();
+}
+
+static double time_to_feed(const uint8_t *in, size_t len, size_t piece) {
+    sy_abci_event event;
+    const clock_t began = clock();
+    for (size_t round = 0; round < 40; round++) {
+        for (size_t at = 0; at < len; at += piece) {
+            cr_assert_eq(feed(in + at, len - at < piece ? len - at : piece, &event), SY_OK);
+        }
+    }
+    return (double)(clock() - began) / CLOCKS_PER_SEC;
+}
+
+/* A message costs what its bytes cost, not more with every one that waits behind it: an application
+ * that floods us must not hold the loop. */
+Test(abci_client, messages_that_come_at_once_cost_no_more) {
+    uint8_t *in = malloc(SY_ABCI_RESPONSE_MAX);
+    cr_assert_not_null(in);
+    size_t len = 0;
+    while (len + 8 <= SY_ABCI_RESPONSE_MAX) {
+        len += put_flush(in + len, SY_ABCI_0_38);
+    }
+    open_client(SY_ABCI_0_38, SY_ABCI_0_38);
+    be_ready(SY_ABCI_0_38);
+    const double in_pieces = time_to_feed(in, len, 48);
+    const double at_once = time_to_feed(in, len, len);
+    cr_expect_lt(at_once, 2 * in_pieces, "%.3f s at once, %.3f s in pieces", at_once, in_pieces);
+    cr_expect_eq(client.in.cap, 0, "nothing is kept");
+    close_client();
+    free(in);
 }

@@ -47,13 +47,14 @@ Test(app_filter, addresses) {
         const address_row *row = &addresses[i];
         sy_app_address address = {.is_local = true, .path = "untouched"};
         sy_detail detail;
-        sy_detail_clear(&detail);
+        sy_detail_set(&detail, "of an earlier call");
         const sy_err err = sy_app_address_parse(row->text, strlen(row->text), &address, &detail);
         cr_expect_eq(err, row->err, "%s: %s", row->text, sy_err_name(err));
         if (row->err != SY_OK) {
             cr_expect_str_eq(address.path, "untouched", "%s", row->text);
             cr_expect(row->says == NULL || strstr(detail.text, row->says) != NULL, "%s: %s",
                       row->text, detail.text);
+            cr_expect_eq(strstr(detail.text, "earlier"), NULL, "%s: %s", row->text, detail.text);
             continue;
         }
         cr_expect_eq(address.is_local, row->is_local, "%s", row->text);
