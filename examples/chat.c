@@ -176,6 +176,14 @@ static bool new_key(sy_node_key *key) {
     return true;
 }
 
+/* The library has no output of its own: this is where its log goes. */
+static void print_record(void *user, const sy_log_record *record) {
+    char line[1024];
+    (void)user;
+    (void)sy_log_format_kv(record, line, sizeof line);
+    (void)fprintf(stderr, "%s\n", line);
+}
+
 static bool make_switch(chat *c, const char *name) {
     sy_detail detail;
     sy_settings settings;
@@ -189,6 +197,7 @@ static bool make_switch(chat *c, const char *name) {
     settings.node_key = &key;
     settings.network = CHAT_NETWORK;
     settings.moniker = name;
+    settings.log = (sy_log){.fn = print_record, .level = SY_LOG_WARN};
     sy_err err = sy_switch_new(&settings, sy_ev_ops(), c->ev, &c->sw, &detail);
     sy_node_key_wipe(&key);
     if (err == SY_OK) {
@@ -211,7 +220,8 @@ static bool listen_on(chat *c, const char *where) {
     sy_detail_clear(&detail);
     sy_err err = sy_addr_parse(where, strlen(where), SY_ADDR_LISTEN, &addr, &detail);
     if (err == SY_OK && !addr.is_ip) {
-        err = SY_ERR_ADDR_HOST; /* a name, which is not looked up here */
+        sy_detail_set(&detail, "give an IP address, not a name");
+        err = SY_ERR_ADDR_HOST;
     }
     if (err == SY_OK) {
         err = sy_switch_listen(c->sw, &addr.endpoint, &bound, &detail);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Manual pages of section 3 out of the public headers: one page per header, switchyard_NAME.3, with
 every declaration under the comment that stands above it, and a link page per function, so that
-`man sy_switch_dial` finds it.
+`man sy_switch_dial` finds it; `man switchyard` lists the pages.
 
     man3.py --version X.Y.Z --out DIR header..."""
 
@@ -134,9 +134,23 @@ def page(header, text, version):
            ".SH DESCRIPTION\n" + prose(about), ".SH DECLARATIONS\n"]
     for comment, code in parts:
         describe(comment, code, out)
-    out.append(".SH SEE ALSO\n.BR yard (1),\n.BR switchyard_switch (3),\n"
+    out.append(".SH SEE ALSO\n.BR yard (1),\n.BR switchyard (3),\n"
+               ".BR switchyard_switch (3),\n"
                ".BR switchyard_reactor (3)\n")
-    return stem, "".join(out)
+    return stem, summary, "".join(out)
+
+
+def overview(summaries, version):
+    """The page that leads to the others."""
+    out = [f'.TH switchyard 3 "" "Switchyard {version}" "Switchyard library"\n',
+           ".\\\" Written by scripts/man3.py from the headers.\n",
+           ".SH NAME\nswitchyard \\- peer\\-to\\-peer networking for the Tendermint family\n",
+           ".SH DESCRIPTION\nOne page per header \\fI<switchyard/NAME.h>\\fR; the name of a\n"
+           "function opens the page on which it stands.\n"]
+    for stem, summary in sorted(summaries):
+        out.append(f".TP\n.BR switchyard_{stem} (3)\n{roff(summary)}\n")
+    out.append(".SH SEE ALSO\n.BR yard (1)\n")
+    return "".join(out)
 
 
 def functions(text):
@@ -158,17 +172,21 @@ def main():
     for name in os.listdir(args.out):
         if name.endswith(".3"):
             os.remove(os.path.join(args.out, name))
+    summaries = []
     for header in args.headers:
         if not header.endswith(".h"):
             continue
         with open(header, encoding="utf-8") as f:
             text = f.read()
-        stem, body = page(header, text, args.version)
+        stem, summary, body = page(header, text, args.version)
+        summaries.append((stem, summary))
         with open(os.path.join(args.out, f"switchyard_{stem}.3"), "w", encoding="utf-8") as f:
             f.write(body)
         for name in functions(text):
             with open(os.path.join(args.out, f"{name}.3"), "w", encoding="utf-8") as f:
                 f.write(f".so man3/switchyard_{stem}.3\n")
+    with open(os.path.join(args.out, "switchyard.3"), "w", encoding="utf-8") as f:
+        f.write(overview(summaries, args.version))
 
 
 if __name__ == "__main__":

@@ -120,7 +120,8 @@ class Manual(TestCase):
 
     @unittest.skipUnless(shutil.which("man"), "man is not installed")
     def test_pages_are_sound(self):
-        pages = [at("share/man/man1/yard.1"), at("share/man/man1/yardspec.1")]
+        pages = [at("share/man/man1/yard.1"), at("share/man/man1/yardspec.1"),
+                 at("share/man/man3/switchyard.3")]
         pages += [at("share/man/man3", f"switchyard_{h[:-2]}.3") for h in public_headers()
                   if h.endswith(".h")]
         for page in pages:
