@@ -2,7 +2,7 @@
 # The short way to everything; CMake does the work (CMakePresets.json).
 .DEFAULT_GOAL := build
 .PHONY: deps build-deps build demo check interop interop-long bench bench-seed install package
-.PHONY: symbols conformance conformance-matrix mutants hostile fuzz sim-long clean help
+.PHONY: symbols conformance conformance-matrix mutants hostile fuzz sim-long planted clean help
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
@@ -25,6 +25,8 @@ help:
 	@echo "make conformance  only yardspec against our own node"
 	@echo "make conformance-matrix  released versions (needs Go)"
 	@echo "make mutants  does yardspec see deliberate faults?"
+	@echo "make sim-long  2,000 seeds of 25 nodes under every fault"
+	@echo "make planted  does the simulator find bugs that no unit test finds?"
 	@echo "make hostile  attacks on a release build over real sockets, in full (some minutes)"
 	@echo "make fuzz     every fuzz target for FUZZ_SECONDS (600) each (needs clang)"
 	@echo "make deps     what building and testing needs (apt-get)"
@@ -85,6 +87,16 @@ mutants: build
 	@cmake --preset mutants >/dev/null
 	@cmake --build build/mutants -j $(JOBS) --target yard
 	@python3 tests/conformance/mutants.py
+
+sim-long: build-deps
+	@cmake --preset planted >/dev/null
+	@cmake --build build/planted -j $(JOBS) --target sim_storm
+	@build/planted/tests/sim_storm --seeds 2000
+
+planted: deps
+	@cmake --preset planted >/dev/null
+	@cmake --build build/planted -j $(JOBS)
+	@python3 tests/sim/planted.py
 
 hostile: build-deps
 	@cmake --preset hostile >/dev/null

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# The one library that is installed, shared and static, made of the objects of the folder libraries;
-# its headers, pkg-config file, CMake package and manual pages; the program.
+# The library that is installed, shared and static, made of the objects of the folder libraries;
+# the simulator, a library on top of it; their headers, pkg-config files, CMake package and manual
+# pages; the program.
 #
 # Components: runtime (the shared library), development (headers, links, static library, pages of
 # section 3), programs.
@@ -58,6 +59,36 @@ set_target_properties(switchyard_static PROPERTIES OUTPUT_NAME switchyard)
 target_link_libraries(switchyard_static INTERFACE
     "$<BUILD_INTERFACE:${all_links}>" "$<INSTALL_INTERFACE:${SY_STATIC_LIBS}>")
 
+# ---- The simulator -------------------------------------------------------------------------------
+
+get_property(sim_libraries GLOBAL PROPERTY SY_LIBRARIESsim)
+set(sim_objects "")
+foreach(library ${sim_libraries})
+    list(APPEND sim_objects $<TARGET_OBJECTS:${library}>)
+endforeach()
+# The generator of random numbers is not among the exported symbols: each library has its own.
+add_library(sy_sim_prng OBJECT "${PROJECT_SOURCE_DIR}/base/prng.c")
+target_link_libraries(sy_sim_prng PRIVATE sy_flags)
+list(APPEND sim_objects $<TARGET_OBJECTS:sy_sim_prng>)
+set(sim_exports "${PROJECT_SOURCE_DIR}/cmake/switchyard-sim.map")
+add_library(switchyard_sim SHARED ${sim_objects})
+add_library(switchyard_sim_static STATIC ${sim_objects})
+add_library(Switchyard::switchyard_sim ALIAS switchyard_sim)
+add_library(Switchyard::switchyard_sim_static ALIAS switchyard_sim_static)
+set_target_properties(switchyard_sim switchyard_sim_static PROPERTIES
+    LINKER_LANGUAGE C OUTPUT_NAME switchyard-sim)
+set_target_properties(switchyard_sim PROPERTIES
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+    LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib"
+    LINK_DEPENDS "${sim_exports}")
+target_link_libraries(switchyard_sim PRIVATE sy_flags PkgConfig::SODIUM PUBLIC switchyard)
+target_link_options(switchyard_sim PRIVATE "LINKER:--version-script=${sim_exports}"
+    "LINKER:--as-needed")
+if(NOT SY_SANITIZE)
+    target_link_options(switchyard_sim PRIVATE "LINKER:--no-undefined")
+endif()
+target_link_libraries(switchyard_sim_static INTERFACE switchyard_static)
+
 # ---- pkg-config and CMake package ----------------------------------------------------------------
 
 # Where the prefix is, seen from a file in lib/pkgconfig: the tree may be moved as a whole.
@@ -75,6 +106,8 @@ endif()
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/Switchyard")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/switchyard.pc.in" "${CMAKE_BINARY_DIR}/switchyard.pc"
                @ONLY)
+configure_file("${PROJECT_SOURCE_DIR}/cmake/switchyard-sim.pc.in"
+               "${CMAKE_BINARY_DIR}/switchyard-sim.pc" @ONLY)
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/SwitchyardConfig.cmake.in"
     "${CMAKE_BINARY_DIR}/SwitchyardConfig.cmake" INSTALL_DESTINATION "${package_dir}"
     NO_SET_AND_CHECK_MACRO)
@@ -87,17 +120,17 @@ write_basic_package_version_file("${CMAKE_BINARY_DIR}/SwitchyardConfigVersion.cm
 get_property(public_headers GLOBAL PROPERTY SY_PUBLIC_HEADERS)
 install(FILES ${public_headers} DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/switchyard"
         COMPONENT development)
-install(TARGETS switchyard EXPORT Switchyard
+install(TARGETS switchyard switchyard_sim EXPORT Switchyard
         LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT runtime
         NAMELINK_COMPONENT development)
-install(TARGETS switchyard_static EXPORT Switchyard
+install(TARGETS switchyard_static switchyard_sim_static EXPORT Switchyard
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT development)
 install(EXPORT Switchyard NAMESPACE Switchyard:: DESTINATION "${package_dir}"
         FILE SwitchyardTargets.cmake COMPONENT development)
 install(FILES "${CMAKE_BINARY_DIR}/SwitchyardConfig.cmake"
               "${CMAKE_BINARY_DIR}/SwitchyardConfigVersion.cmake"
         DESTINATION "${package_dir}" COMPONENT development)
-install(FILES "${CMAKE_BINARY_DIR}/switchyard.pc"
+install(FILES "${CMAKE_BINARY_DIR}/switchyard.pc" "${CMAKE_BINARY_DIR}/switchyard-sim.pc"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT development)
 install(TARGETS yard yardspec RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT programs)
 install(FILES "${PROJECT_SOURCE_DIR}/cmake/yard.bash"

@@ -63,11 +63,13 @@ endif()
 
 file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/include/switchyard")
 
-# sy_library(<name> FOLDER <folder> SOURCES <files> [PUBLIC <headers>] [LINKS <targets>])
-# One static library of one folder.  PUBLIC headers become visible as <switchyard/x.h>.  LINKS is
+# sy_library(<name> FOLDER <folder> [COMPONENT sim] SOURCES <files> [PUBLIC <headers>]
+#            [LINKS <targets>])
+# One static library of one folder, part of the installed libswitchyard or, with COMPONENT sim, of
+# libswitchyard-sim.  PUBLIC headers become visible as <switchyard/x.h>.  LINKS is
 # the folder's row of the layering table: lower folders and the external libraries it may use.
 function(sy_library name)
-    cmake_parse_arguments(A "" "FOLDER" "SOURCES;PUBLIC;LINKS" ${ARGN})
+    cmake_parse_arguments(A "" "FOLDER;COMPONENT" "SOURCES;PUBLIC;LINKS" ${ARGN})
     add_library(${name} STATIC ${A_SOURCES})
     target_link_libraries(${name} PRIVATE sy_flags PUBLIC ${A_LINKS})
     target_include_directories(${name} PUBLIC "${CMAKE_BINARY_DIR}/include")
@@ -78,7 +80,7 @@ function(sy_library name)
         set_property(GLOBAL APPEND PROPERTY SY_PUBLIC_HEADERS
                      "${CMAKE_CURRENT_SOURCE_DIR}/${header}")
     endforeach()
-    set_property(GLOBAL APPEND PROPERTY SY_LIBRARIES ${name})
+    set_property(GLOBAL APPEND PROPERTY SY_LIBRARIES${A_COMPONENT} ${name})
 endfunction()
 
 function(sy_summary)

@@ -49,7 +49,8 @@ static sy_err block_reserve(sy_mux *mux, sy_mux_block **block, size_t need, size
                             size_t cap_max) {
     SY_ASSERT(need <= cap_max);
     const size_t cap = *block != NULL ? (*block)->cap : 0;
-    if (*block != NULL && need <= cap) {
+    const bool edge = SY_MUTANT(REASSEMBLY_EDGE) && cap >= 8 * (size_t)ASSEMBLY_FIRST;
+    if (*block != NULL && need <= cap + edge) {
         return SY_OK;
     }
     const size_t doubled = cap > cap_max / 2 ? cap_max : 2 * cap;

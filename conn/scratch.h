@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include <switchyard/err.h>
+#include <switchyard/export.h>
 #include <switchyard/mem.h>
 
 #include "conn/limits.h"
@@ -32,11 +33,10 @@ typedef enum sy_frame_cipher {
 /* Costs 129 KiB of mem and two cipher contexts of OpenSSL's own memory (2 KiB); initialises
  * libsodium when nobody did.  mem borrows until del.
  *   SY_ERR_NOMEM, SY_ERR_CRYPTO_LIB */
-sy_err sy_scratch_new(const sy_mem *mem, sy_scratch **ret_scratch)
-    __attribute__((warn_unused_result));
+SY_API sy_err sy_scratch_new(const sy_mem *mem, sy_scratch **ret_scratch) SY_MUST_USE;
 
 /* Wipes the areas.  NULL is allowed. */
-void sy_scratch_del(sy_scratch *scratch);
+SY_API void sy_scratch_del(sy_scratch *scratch);
 
 /* Takes effect at once; AUTO after new. */
 void sy_scratch_set_cipher(sy_scratch *scratch, sy_frame_cipher cipher);

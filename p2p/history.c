@@ -33,7 +33,8 @@ sy_err sy_history_init(sy_history *history, uint32_t id_max, const sy_mem *mem,
     if (err != SY_OK) {
         return err;
     }
-    h.records = sy_mem_zalloc_array(mem, id_max, sizeof *h.records);
+    h.id_max = id_max;
+    h.records = sy_mem_zalloc_array(mem, id_max, sizeof(sy_history_record *));
     h.counters = sy_mem_zalloc_array(mem, COUNTER_COUNT, sizeof *h.counters);
     if (h.records == NULL || h.counters == NULL) {
         sy_history_fini(&h);
@@ -44,7 +45,10 @@ sy_err sy_history_init(sy_history *history, uint32_t id_max, const sy_mem *mem,
 }
 
 void sy_history_fini(sy_history *history) {
-    sy_mem_release(history->mem, history->records);
+    for (uint32_t i = 0; history->records != NULL && i < history->id_max; i++) {
+        sy_mem_release(history->mem, history->records[i]);
+    }
+    sy_mem_release(history->mem, (void *)history->records);
     sy_mem_release(history->mem, history->counters);
     sy_id_map_fini(&history->ids);
     history->records = NULL;
@@ -101,20 +105,28 @@ static uint32_t record_end(sy_history_record *record, const sy_reason *reason, b
 uint32_t sy_history_add(sy_history *history, const sy_node_id *id, const sy_reason *reason,
                         bool outbound, sy_time now) {
     ++*counter_of(history, reason->stage, reason->code, outbound);
+    history->total++;
     if (id == NULL) {
         return 1;
     }
     bool fresh;
     const uint32_t slot = sy_id_map_touch(&history->ids, id, &fresh);
-    if (fresh) {
-        history->records[slot] = (sy_history_record){.count = 0};
+    sy_history_record **record = &history->records[slot];
+    if (*record == NULL) {
+        *record = sy_mem_zalloc(history->mem, sizeof **record);
+        if (*record == NULL) {
+            sy_id_map_remove(&history->ids, id);
+            return 1;
+        }
+    } else if (fresh) {
+        **record = (sy_history_record){.count = 0};
     }
-    return record_end(&history->records[slot], reason, outbound, now);
+    return record_end(*record, reason, outbound, now);
 }
 
 static sy_history_record *find(const sy_history *history, const sy_node_id *id) {
     const uint32_t slot = sy_id_map_find(&history->ids, id);
-    return slot == SY_ID_MAP_NONE ? NULL : &history->records[slot];
+    return slot == SY_ID_MAP_NONE ? NULL : history->records[slot];
 }
 
 void sy_history_clear_row(sy_history *history, const sy_node_id *id) {
@@ -157,9 +169,5 @@ uint64_t sy_history_count(const sy_history *history, sy_stage stage, sy_err code
 }
 
 uint64_t sy_history_total(const sy_history *history) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < COUNTER_COUNT; i++) {
-        sum += history->counters[i];
-    }
-    return sum;
+    return history->total;
 }

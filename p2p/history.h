@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How connections ended: counters by direction, stage and code, and the last few ends of each ID.
- * Fixed memory, allocated once; the least recently seen ID leaves.
+ * Bounded memory, which grows with the IDs that are seen (1 KiB each); beyond id_max the least
+ * recently seen one leaves.
  *
  *     uint32_t in_a_row = sy_history_add(&sw->history, link->has_id ? &link->id : NULL,
  *                                        &link->reason, link->outbound, now);
@@ -45,8 +46,10 @@ typedef struct sy_history_end {
 typedef struct sy_history {
     const sy_mem *mem;
     sy_id_map ids;
-    struct sy_history_record *records; /* by slot of ids */
-    uint64_t *counters;                /* direction, stage, code */
+    uint32_t id_max;
+    struct sy_history_record **records; /* by slot of ids; NULL: never used */
+    uint64_t *counters;                 /* direction, stage, code */
+    uint64_t total;                     /* of the counters */
 } sy_history;
 
 /* mem borrows until fini.
@@ -57,7 +60,8 @@ sy_err sy_history_init(sy_history *history, uint32_t id_max, const sy_mem *mem,
 void sy_history_fini(sy_history *history);
 
 /* Counts an end; id NULL when it was never known.  Returns how many ends of this ID in a row,
- * this one included, had the same stage and code; 1 for an unknown ID. */
+ * this one included, had the same stage and code; 1 for an unknown ID, and when memory is short (it
+ * is counted, but not kept). */
 uint32_t sy_history_add(sy_history *history, const sy_node_id *id, const sy_reason *reason,
                         bool outbound, sy_time now);
 

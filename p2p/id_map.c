@@ -9,7 +9,8 @@
 #include "base/hash.h"
 #include "base/wipe.h"
 
-#define CAP_MAX (UINT32_C(1) << 20)
+#define CAP_MAX   (UINT32_C(1) << 20)
+#define CAP_FIRST 16
 
 typedef struct sy_id_map_cell {
     sy_node_id id;
@@ -18,9 +19,9 @@ typedef struct sy_id_map_cell {
     uint32_t older;
 } sy_id_map_cell;
 
-sy_err sy_id_map_init(sy_id_map *map, uint32_t cap, const sy_mem *mem,
-                      const uint8_t hash_key[SY_ID_MAP_KEY_LEN]) {
-    SY_REQUIRE(cap >= 1 && cap <= CAP_MAX);
+/* Cells and buckets for so many, empty. */
+static sy_err make(sy_id_map *map, uint32_t cap) {
+    const sy_mem *mem = map->mem;
     uint32_t bucket_count = 1;
     while (bucket_count < cap) {
         bucket_count *= 2;
@@ -38,15 +39,24 @@ sy_err sy_id_map_init(sy_id_map *map, uint32_t cap, const sy_mem *mem,
     for (uint32_t i = 0; i < cap; i++) {
         cells[i].chain = i + 1 < cap ? i + 1 : SY_ID_MAP_NONE;
     }
-    *map = (sy_id_map){.mem = mem,
-                       .cells = cells,
-                       .buckets = buckets,
-                       .bucket_mask = bucket_count - 1,
-                       .cap = cap,
-                       .first = SY_ID_MAP_NONE,
-                       .last = SY_ID_MAP_NONE};
-    memcpy(map->hash_key, hash_key, sizeof map->hash_key);
+    map->cells = cells;
+    map->buckets = buckets;
+    map->bucket_mask = bucket_count - 1;
+    map->cap = cap;
+    map->free = 0;
     return SY_OK;
+}
+
+sy_err sy_id_map_init(sy_id_map *map, uint32_t cap, const sy_mem *mem,
+                      const uint8_t hash_key[SY_ID_MAP_KEY_LEN]) {
+    SY_REQUIRE(cap >= 1 && cap <= CAP_MAX);
+    sy_id_map fresh = {.mem = mem, .cap_max = cap, .first = SY_ID_MAP_NONE, .last = SY_ID_MAP_NONE};
+    memcpy(fresh.hash_key, hash_key, sizeof fresh.hash_key);
+    const sy_err err = make(&fresh, cap < CAP_FIRST ? cap : CAP_FIRST);
+    if (err == SY_OK) {
+        *map = fresh;
+    }
+    return err;
 }
 
 void sy_id_map_fini(sy_id_map *map) {
@@ -109,6 +119,25 @@ static void take_out(sy_id_map *map, uint32_t slot) {
     map->count--;
 }
 
+/* Twice as many cells, each in its place; when memory is short, the old ones go on. */
+static void grow(sy_id_map *map) {
+    sy_id_map bigger = *map;
+    const uint32_t cap = map->cap > map->cap_max / 2 ? map->cap_max : map->cap * 2;
+    if (cap == map->cap || make(&bigger, cap) != SY_OK) {
+        return;
+    }
+    memcpy(bigger.cells, map->cells, map->cap * sizeof *map->cells);
+    for (uint32_t i = 0; i < map->cap; i++) {
+        uint32_t *bucket = bucket_of(&bigger, &bigger.cells[i].id);
+        bigger.cells[i].chain = *bucket;
+        *bucket = i;
+    }
+    bigger.free = map->cap;
+    sy_mem_release(map->mem, map->cells);
+    sy_mem_release(map->mem, map->buckets);
+    *map = bigger;
+}
+
 uint32_t sy_id_map_touch(sy_id_map *map, const sy_node_id *id, bool *ret_fresh) {
     uint32_t slot = sy_id_map_find(map, id);
     *ret_fresh = slot == SY_ID_MAP_NONE;
@@ -116,6 +145,9 @@ uint32_t sy_id_map_touch(sy_id_map *map, const sy_node_id *id, bool *ret_fresh) 
         unlink_use(map, slot);
         link_use(map, slot);
         return slot;
+    }
+    if (map->free == SY_ID_MAP_NONE) {
+        grow(map);
     }
     if (map->free == SY_ID_MAP_NONE) {
         take_out(map, map->last);

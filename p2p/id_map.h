@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Up to n node IDs, each with a slot number 0..n-1 that the owner uses as index into an array of
- * its own; when it is full, the least recently touched ID leaves.  Fixed memory, keyed hash.
+ * its own; when it is full, the least recently touched ID leaves.  Memory grows with the IDs, up to
+ * n of them (when it is short, an ID leaves earlier); keyed hash.
  *
  *     sy_id_map map;
  *     sy_err err = sy_id_map_init(&map, 1024, mem, random_key);
@@ -31,22 +32,23 @@ typedef struct sy_id_map {
     struct sy_id_map_cell *cells; /* by slot */
     uint32_t *buckets;            /* first slot of the chain */
     uint32_t bucket_mask;
-    uint32_t cap;
+    uint32_t cap; /* of the cells that there are */
+    uint32_t cap_max;
     uint32_t count;
     uint32_t free;  /* chain of slots not in use */
     uint32_t first; /* most recent */
     uint32_t last;
 } sy_id_map;
 
-/* 1 <= cap <= 2^20; allocates everything; mem borrows until fini.
+/* 1 <= cap <= 2^20; mem borrows until fini.
  *   SY_ERR_NOMEM */
 sy_err sy_id_map_init(sy_id_map *map, uint32_t cap, const sy_mem *mem,
                       const uint8_t hash_key[SY_ID_MAP_KEY_LEN])
     __attribute__((warn_unused_result));
 void sy_id_map_fini(sy_id_map *map);
 
-/* Finds or adds, and moves it to the front.  *ret_fresh: it was added; the slot may have belonged
- * to another ID before. */
+/* Finds or adds (the only call that allocates besides init), and moves it to the front. *ret_fresh:
+ * it was added; the slot may have belonged to another ID before. */
 uint32_t sy_id_map_touch(sy_id_map *map, const sy_node_id *id, bool *ret_fresh);
 
 uint32_t sy_id_map_find(const sy_id_map *map, const sy_node_id *id);

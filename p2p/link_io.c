@@ -396,8 +396,9 @@ static sy_err flush_batch(sy_peer *link, bool *ret_more) {
 
     *ret_more = false;
     if (link->unsent.len > 0) {
+        const bool lost = SY_MUTANT(WAKE_LOST) && link->unsent.len < 128;
         const sy_err err = push(link, link->unsent.data, link->unsent.len);
-        *ret_more = err == SY_OK && !link->write_blocked;
+        *ret_more = err == SY_OK && !link->write_blocked && !lost;
         return err;
     }
     /* What the session says piece by piece, as the end of a handshake and NodeInfo, leaves in one

@@ -3,15 +3,31 @@
  * (cached and rationed, because a remote chooses the name).  Each has a deadline of its own.
  *
  * SPEC SW-25 SW-26 SW-38 SW-58 NI-41 */
+#include "p2p/lookup.h"
 #include "p2p/app.h"
 
 #include <string.h>
 
 #include <switchyard/assert.h>
 
+/* Made when the first name is met: most nodes are dialed by address only. */
+struct sy_lookups {
+    sy_resolve_cache names;
+    sy_lookup entry[SY_LOOKUPS_MAX];
+};
+
+/* NULL: too many, or no memory for the first one. */
 static sy_lookup *take_slot(sy_switch *sw, const char *host) {
+    if (sw->lookups == NULL) {
+        sw->lookups = sy_mem_zalloc(&sw->mem, sizeof *sw->lookups);
+        if (sw->lookups == NULL) {
+            return NULL;
+        }
+        sy_resolve_cache_init(&sw->lookups->names, 0, SY_RESOLVE_CACHE_RATE, SY_RESOLVE_CACHE_BURST,
+                              0);
+    }
     for (size_t i = 0; i < SY_LOOKUPS_MAX; i++) {
-        sy_lookup *lookup = &sw->lookups[i];
+        sy_lookup *lookup = &sw->lookups->entry[i];
         if (lookup->used) {
             continue;
         }
@@ -28,7 +44,7 @@ static sy_lookup *take_slot(sy_switch *sw, const char *host) {
 }
 
 static sy_resolve_ref ref_of(const sy_switch *sw, const sy_lookup *lookup) {
-    return (sy_resolve_ref){(uint32_t)(lookup - sw->lookups), lookup->generation};
+    return (sy_resolve_ref){(uint32_t)(lookup - sw->lookups->entry), lookup->generation};
 }
 
 static void release(sy_switch *sw, sy_lookup *lookup) {
@@ -96,7 +112,7 @@ static void answer_link(sy_peer *link, const char *host, size_t count, const cha
 /* Asks the cache; true when the look-up is over (answered or failed). */
 static bool ask(sy_switch *sw, sy_lookup *lookup, sy_peer *link) {
     sy_resolve_answer answer;
-    switch (sy_resolve_cache_ask(&sw->names, lookup->host, &answer, sw->now)) {
+    switch (sy_resolve_cache_ask(&sw->lookups->names, lookup->host, &answer, sw->now)) {
     case SY_RESOLVE_KNOWN:
         answer_link(link, lookup->host, answer.count, "no address (remembered)");
         return true;
@@ -104,13 +120,14 @@ static bool ask(sy_switch *sw, sy_lookup *lookup, sy_peer *link) {
         return false; /* somebody else's look-up brings the answer for all */
     case SY_RESOLVE_START:
         if (start(sw, lookup) != SY_OK) {
-            sy_resolve_cache_abandon(&sw->names, lookup->host);
+            sy_resolve_cache_abandon(&sw->lookups->names, lookup->host);
             answer_link(link, lookup->host, 0, "the resolver does not work");
             return true;
         }
         return false;
     case SY_RESOLVE_LIMITED:
-        sy_timers_set(&sw->timers, &lookup->retry, sy_resolve_cache_ready_at(&sw->names, sw->now));
+        sy_timers_set(&sw->timers, &lookup->retry,
+                      sy_resolve_cache_ready_at(&sw->lookups->names, sw->now));
         return false;
     }
     SY_UNREACHABLE();
@@ -143,7 +160,7 @@ static void cancel(sy_switch *sw, sy_lookup *lookup) {
     if (lookup->started) {
         sw->ops.resolve_cancel(sw->driver, ref_of(sw, lookup));
         if (is_for_link(lookup)) {
-            sy_resolve_cache_abandon(&sw->names, lookup->host);
+            sy_resolve_cache_abandon(&sw->lookups->names, lookup->host);
         }
     }
     release(sw, lookup);
@@ -153,7 +170,7 @@ static void cancel(sy_switch *sw, sy_lookup *lookup) {
  */
 static void pass_on(sy_switch *sw, const char *host) {
     for (size_t i = 0; i < SY_LOOKUPS_MAX; i++) {
-        sy_lookup *other = &sw->lookups[i];
+        sy_lookup *other = &sw->lookups->entry[i];
         if (other->used && is_for_link(other) && !other->started &&
             strcmp(other->host, host) == 0) {
             sy_timers_set(&sw->timers, &other->retry, sw->now);
@@ -163,8 +180,11 @@ static void pass_on(sy_switch *sw, const char *host) {
 }
 
 void sy_lookup_cancel(sy_switch *sw, sy_resolve_ref ref) {
-    sy_lookup *lookup = &sw->lookups[ref.slot];
-    if (ref.generation == 0 || !lookup->used || lookup->generation != ref.generation) {
+    if (ref.generation == 0) {
+        return;
+    }
+    sy_lookup *lookup = &sw->lookups->entry[ref.slot];
+    if (!lookup->used || lookup->generation != ref.generation) {
         return;
     }
     const bool had_waiters = lookup->started && is_for_link(lookup);
@@ -175,9 +195,9 @@ void sy_lookup_cancel(sy_switch *sw, sy_resolve_ref ref) {
 }
 
 void sy_lookup_cancel_all(sy_switch *sw) {
-    for (size_t i = 0; i < SY_LOOKUPS_MAX; i++) {
-        if (sw->lookups[i].used) {
-            cancel(sw, &sw->lookups[i]);
+    for (size_t i = 0; sw->lookups != NULL && i < SY_LOOKUPS_MAX; i++) {
+        if (sw->lookups->entry[i].used) {
+            cancel(sw, &sw->lookups->entry[i]);
         }
     }
 }
@@ -205,7 +225,7 @@ void sy_lookup_on_deadline(sy_switch *sw, sy_lookup *lookup) {
 
 static void answer_waiting_links(sy_switch *sw, const char *host, size_t count) {
     for (size_t i = 0; i < SY_LOOKUPS_MAX; i++) {
-        sy_lookup *lookup = &sw->lookups[i];
+        sy_lookup *lookup = &sw->lookups->entry[i];
         if (!lookup->used || !is_for_link(lookup) || strcmp(lookup->host, host) != 0) {
             continue;
         }
@@ -222,11 +242,13 @@ void sy_switch_on_resolved(sy_switch *sw, sy_resolve_ref ref, sy_err err,
                            sy_time now) {
     SY_REQUIRE(now >= sw->now);
     sw->now = now;
-    if (ref.slot >= SY_LOOKUPS_MAX || !sw->lookups[ref.slot].used ||
-        sw->lookups[ref.slot].generation != ref.generation) {
+    if (ref.slot >= SY_LOOKUPS_MAX || sw->lookups == NULL) {
         return;
     }
-    sy_lookup *lookup = &sw->lookups[ref.slot];
+    sy_lookup *lookup = &sw->lookups->entry[ref.slot];
+    if (!lookup->used || lookup->generation != ref.generation) {
+        return;
+    }
     const size_t found = err == SY_OK ? count : 0;
     char host[SY_HOST_MAX + 1];
     memcpy(host, lookup->host, sizeof host);
@@ -246,6 +268,6 @@ void sy_switch_on_resolved(sy_switch *sw, sy_resolve_ref ref, sy_err err,
         sy_app_on_resolved(sw, endpoints, found);
         return;
     }
-    sy_resolve_cache_put(&sw->names, host, endpoints, found, now);
+    sy_resolve_cache_put(&sw->lookups->names, host, endpoints, found, now);
     answer_waiting_links(sw, host, found);
 }

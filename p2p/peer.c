@@ -87,6 +87,15 @@ sy_send_result sy_peer_send_msg(sy_peer *peer, sy_channel channel, sy_msg *msg) 
     return result;
 }
 
+size_t sy_peer_queued(const sy_peer *peer, sy_channel channel) {
+    sy_mux_channel_stats stats;
+    if (peer->iso_peer != NULL || sy_session_mux(peer->session) == NULL) {
+        return 0;
+    }
+    sy_mux_get_channel_stats(sy_session_mux(peer->session), channel, &stats);
+    return stats.queued_messages;
+}
+
 sy_send_result sy_peer_send(sy_peer *peer, sy_channel channel, const void *data, size_t len) {
     sy_switch *sw = peer->sw;
     sy_msg *msg;

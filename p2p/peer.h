@@ -64,6 +64,9 @@ SY_API const char *sy_peer_encoding(const sy_peer *peer);
 /* The remote announced this channel. */
 SY_API bool sy_peer_has_channel(const sy_peer *peer, sy_channel channel);
 
+/* Messages that wait in its send queue of this channel; 0 for the peer of an isolated reactor. */
+SY_API size_t sy_peer_queued(const sy_peer *peer, sy_channel channel);
+
 /* Queues len bytes, copied.  QUEUED: they will be sent unless the connection ends first.  FULL:
  * nothing happened, `writable` will be called.  REFUSED: the remote has no such channel, the
  * message is longer than the channel's capacity, memory is short, or the peer is going. */

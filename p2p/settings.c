@@ -252,7 +252,8 @@ static sy_err make_parts(sy_switch *sw) {
     const sy_admission_limits limits = {0};
     sy_admission_init(&sw->admission, &limits, &sw->mem, keys[0]);
     sw->has_admission = true;
-    sy_err err = sy_scratch_new(&sw->mem, &sw->scratch);
+    sw->scratch = sw->settings.scratch;
+    sy_err err = sw->scratch != NULL ? SY_OK : sy_scratch_new(&sw->mem, &sw->scratch);
     if (err != SY_OK) {
         return err;
     }
@@ -288,7 +289,6 @@ static sy_err make_parts(sy_switch *sw) {
         return err;
     }
     sw->has_dials = true;
-    sy_resolve_cache_init(&sw->names, 0, SY_RESOLVE_CACHE_RATE, SY_RESOLVE_CACHE_BURST, 0);
     sy_switch_refresh_limits(sw);
     return SY_OK;
 }
@@ -375,8 +375,11 @@ void sy_switch_free(sy_switch *sw) {
         sy_admission_fini(&sw->admission);
     }
     sy_mux_batch_del(sw->mux_batch);
-    sy_scratch_del(sw->scratch);
+    if (sw->settings.scratch == NULL) {
+        sy_scratch_del(sw->scratch);
+    }
     sy_gate_fini(&sw->gate);
+    sy_mem_release(&sw->mem, sw->lookups);
     sy_mem_release(&sw->mem, sw->slots);
     sy_mem_release(&sw->mem, sw->generations);
     sy_mem_release(&sw->mem, sw->free_slots);

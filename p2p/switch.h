@@ -71,6 +71,14 @@ typedef struct sy_event {
 
 typedef void (*sy_observer)(void *user, const sy_event *event, sy_time now);
 
+/* The work areas that all connections of a loop share: 129 KiB, and two cipher contexts.  A switch
+ * makes its own; a program with many switches on one loop makes one for all of them and hands it to
+ * each (settings.scratch).
+ *   SY_ERR_NOMEM, SY_ERR_CRYPTO_LIB */
+typedef struct sy_scratch sy_scratch;
+SY_API sy_err sy_scratch_new(const sy_mem *mem, sy_scratch **ret_scratch) SY_MUST_USE;
+SY_API void sy_scratch_del(sy_scratch *scratch); /* NULL is allowed */
+
 /* Everything a switch is made from.  Copied, with all text, by sy_switch_new.  Fill with
  * sy_settings_default first; fields are only ever appended. */
 typedef struct sy_settings {
@@ -140,6 +148,8 @@ typedef struct sy_settings {
      * May end the loop; may not call into the switch. */
     void (*stopped)(void *user, sy_time now);
     void *stopped_user;
+
+    sy_scratch *scratch; /* NULL: its own (default); borrows until del */
 } sy_settings;
 
 #define sy_settings_default(settings) sy_settings_default_sized((settings), sizeof(sy_settings))

@@ -244,8 +244,7 @@ struct sy_switch {
     sy_app *app; /* NULL, or the judge that is an application */
     sy_dial_table dials;
     sy_history history;
-    sy_resolve_cache names;
-    sy_lookup lookups[SY_LOOKUPS_MAX];
+    struct sy_lookups *lookups; /* NULL: no name was met yet */
     sy_token_bucket refusal_log;
     uint64_t log_left_out; /* lines since the last one that passed */
 
@@ -369,21 +368,6 @@ void sy_dialing_on_resolved(sy_switch *sw, sy_dial_ref dial, const sy_endpoint *
                             size_t count);
 void sy_dialing_on_link_ended(sy_peer *link);
 void sy_dialing_on_link_up(sy_peer *link);
-
-/* ---- lookup.c */
-
-/* For a dial: the answer goes to the dial table. */
-sy_err sy_lookup_for_dial(sy_switch *sw, const char *host, sy_dial_ref dial);
-
-/* For the application: the answer goes to sy_app_on_resolved. */
-sy_err sy_lookup_for_app(sy_switch *sw, const char *host, sy_resolve_ref *ret_ref);
-
-/* For a ListenAddr: the answer goes to sy_link_on_listen_resolved, perhaps at once. */
-void sy_lookup_for_link(sy_peer *link, const char *host);
-void sy_lookup_on_deadline(sy_switch *sw, sy_lookup *lookup);
-void sy_lookup_on_retry(sy_switch *sw, sy_lookup *lookup);
-void sy_lookup_cancel(sy_switch *sw, sy_resolve_ref ref);
-void sy_lookup_cancel_all(sy_switch *sw);
 
 /* ---- own_addr.c */
 void sy_own_addr_on_listen(sy_switch *sw, const sy_endpoint *bound);

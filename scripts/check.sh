@@ -88,6 +88,18 @@ build_clang() {
     cmake --preset clang && cmake --build build/clang -j "$jobs"
 }
 
+# A seed means the same run with both compilers.
+same_trace() {
+    local build found before=
+    for build in asan clang; do
+        found=$(build/$build/bin/yard sim --nodes 25 --minutes 4 --profile cometbft --faults all |
+            tail -n 1)
+        echo "$build: $found"
+        [[ $found == *trace=* ]] && [[ -z $before || $before == "$found" ]] || return 1
+        before=$found
+    done
+}
+
 # Exit status 77 of the runner: no Go, nothing was run.
 run_interop() {
     local begun=$SECONDS log=$reports/interop.log status
@@ -128,7 +140,9 @@ if step build-tsan build_tsan; then
     step thread-sanitizer ctest --test-dir build/tsan -L '^tsan$' --output-on-failure \
         --no-tests=error
 fi
-step build-clang build_clang
+if step build-clang build_clang; then
+    step same-trace same_trace
+fi
 # FUZZ_SMOKE=SECONDS: each fuzz target for so long; its inputs were replayed above.
 if [ "${FUZZ_SMOKE:-0}" -gt 0 ]; then
     step fuzz-smoke tests/fuzz/run.py --seconds "$FUZZ_SMOKE" --jobs 2

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exported symbols are exactly the functions that the public headers declare with SY_API.
 
-cmake/switchyard.map, which the linker reads, is the list.  Without an option it is compared with
-the headers; with --library also with what that shared library exports.
+cmake/switchyard.map, which the linker reads, is the list; of the simulator (headers of sim/)
+cmake/switchyard-sim.map.  Without an option they are compared with the headers; with --library the
+one that it belongs to also with what that shared library exports.
 
     symbols.py [--root DIR] [--library FILE] [--write]"""
 
@@ -14,14 +15,15 @@ import re
 import subprocess
 import sys
 
-MAP = "cmake/switchyard.map"
-NODE = "SWITCHYARD_0"
+# name of the library -> (its list, its version node)
+PARTS = {"switchyard": ("cmake/switchyard.map", "SWITCHYARD_0"),
+         "switchyard-sim": ("cmake/switchyard-sim.map", "SWITCHYARD_SIM_0")}
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 DECLARATION = re.compile(r"\bSY_API\b([^;{]*);")
 NAME = re.compile(r"\b(sy_\w+)\s*\(")
-HEAD = f"""# SPDX-License-Identifier: Apache-2.0
+HEAD = """# SPDX-License-Identifier: Apache-2.0
 # The exported symbols, read by the linker.  Written by scripts/symbols.py --write.
-{NODE} {{
+%s {
     global:
 """
 TAIL = """    local:
@@ -49,6 +51,15 @@ def public_headers(root):
     return found
 
 
+def part_of(root, header):
+    sim = os.path.relpath(header, root).split(os.sep)[0] == "sim"
+    return "switchyard-sim" if sim else "switchyard"
+
+
+def part_of_library(path):
+    return os.path.basename(path).split(".so")[0].replace("lib", "", 1)
+
+
 def declared(headers):
     """{function: header} of everything declared with SY_API."""
     names = {}
@@ -64,22 +75,22 @@ def declared(headers):
     return names
 
 
-def listed(root):
-    path = os.path.join(root, MAP)
+def listed(root, part):
+    path = os.path.join(root, PARTS[part][0])
     if not os.path.exists(path):
         return []
     with open(path, encoding="utf-8") as f:
         return re.findall(r"^\s+(sy_\w+);$", f.read(), re.M)
 
 
-def exported(library):
+def exported(library, node):
     run = subprocess.run(["nm", "-D", "--defined-only", library], stdout=subprocess.PIPE,
                          check=True, text=True)
     found = set()
     for line in run.stdout.splitlines():
         kind, symbol = line.split()[-2:]
         name = symbol.split("@")[0]
-        if kind != "A" or name != NODE:  # the version node itself
+        if kind != "A" or name != node:  # the version node itself
             found.add(name)
     return found
 
@@ -100,20 +111,24 @@ def main():
     parser.add_argument("--library", help="the shared library")
     parser.add_argument("--write", action="store_true", help="write the list anew")
     args = parser.parse_args()
-    names = set(declared(public_headers(args.root)))
-    if args.write:
-        with open(os.path.join(args.root, MAP), "w", encoding="utf-8") as f:
-            f.write(HEAD + "".join(f"        {name};\n" for name in sorted(names)) + TAIL)
-    in_map = listed(args.root)
-    ok = len(names) > 0 and compare(MAP, set(in_map), names)
-    if in_map != sorted(set(in_map)):
-        print(f"{MAP}: not sorted, or a name stands there twice")
-        ok = False
-    if args.library:
-        ok = compare(args.library, exported(args.library), set(in_map)) and ok
+    headers = public_headers(args.root)
+    ok, count = True, 0
+    for part, (path, node) in PARTS.items():
+        names = set(declared([h for h in headers if part_of(args.root, h) == part]))
+        if args.write:
+            with open(os.path.join(args.root, path), "w", encoding="utf-8") as f:
+                f.write(HEAD % node + "".join(f"        {n};\n" for n in sorted(names)) + TAIL)
+        in_map = listed(args.root, part)
+        ok = len(names) > 0 and compare(path, set(in_map), names) and ok
+        if in_map != sorted(set(in_map)):
+            print(f"{path}: not sorted, or a name stands there twice")
+            ok = False
+        if args.library and part_of_library(args.library) == part:
+            ok = compare(args.library, exported(args.library, node), set(in_map)) and ok
+        count += len(names)
     if not ok:
         print("after a change of the public functions: scripts/symbols.py --write")
-    print(f"symbols: {len(names)} functions, " + ("ok" if ok else "different"))
+    print(f"symbols: {count} functions, " + ("ok" if ok else "different"))
     sys.exit(0 if ok else 1)
 
 

@@ -17,6 +17,7 @@ extern const yard_command yard_command_show_node_id;
 extern const yard_command yard_command_gen_node_key;
 extern const yard_command yard_command_check_config;
 extern const yard_command yard_command_probe;
+extern const yard_command yard_command_sim;
 extern const yard_command yard_command_crawl;
 extern const yard_command yard_command_testnet;
 extern const yard_command yard_command_version;

@@ -13,7 +13,8 @@ static const yard_command *const commands[] = {
     &yard_command_init,         &yard_command_start,        &yard_command_show_node_id,
     &yard_command_gen_node_key, &yard_command_check_config, &yard_command_probe,
     &yard_command_testnet,      &yard_command_seed,         &yard_command_addrbook,
-    &yard_command_crawl,        &yard_command_bans,         &yard_command_version,
+    &yard_command_crawl,        &yard_command_bans,         &yard_command_sim,
+    &yard_command_version,
 };
 
 static const yard_command *find(const char *name) {

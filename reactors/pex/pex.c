@@ -6,6 +6,7 @@
  *   list nobody asked for, or that cannot be read --> the peer is stopped for cause */
 #include "reactors/pex/pex_internal.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include <switchyard/assert.h>
@@ -488,10 +489,12 @@ sy_err sy_pex_new(const sy_pex_config *config, sy_pex **ret_pex) {
         return err;
     }
     const sy_mem *mem = config->mem == NULL ? sy_mem_libc() : config->mem;
-    sy_pex *pex = sy_mem_zalloc(mem, sizeof *pex);
+    sy_pex *pex = mem->alloc(mem->user, sizeof *pex);
     if (pex == NULL) {
         return SY_ERR_NOMEM;
     }
+    /* The areas of messages behind it are written before they are read; many never are. */
+    memset(pex, 0, offsetof(sy_pex, message));
     pex->mem = *mem;
     pex->log = config->log;
     pex->config = *config;

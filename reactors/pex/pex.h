@@ -53,7 +53,7 @@ typedef struct sy_pex_config {
     void *save_user;
 
     sy_duration ensure_period; /* default 30 s */
-    sy_duration request_gap;   /* between our requests to one peer; default 10 s */
+    sy_duration request_gap;   /* from an answer to our next request; default 10 s */
     sy_duration save_period;   /* default 2 min */
     sy_duration feeler_period; /* on average; 0: no feelers; default 2 min */
     sy_duration ban;           /* of the address of whoever breaks a rule; default 24 h */

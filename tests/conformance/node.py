@@ -110,9 +110,9 @@ class Node:
         one whose line was left out, of which the next line tells."""
         found = []
         for line in self.log().splitlines():
-            m = re.search(r"\bdirection=out\b.*\breason=(\w+).* left_out=(\d+)", line)
+            m = re.search(r"\bdirection=out\b.*\breason=(\w+)(?:.* left_out=(\d+))?", line)
             if m:
-                found += [None] * int(m[2]) + [m[1]]
+                found += [None] * int(m[2] or 0) + [m[1]]
         return found
 
     def stop(self):

@@ -14,7 +14,7 @@ import unittest
 
 from harness import SAVER, YARD, HostileTest, Node, pick, read_line
 
-ROUNDS = pick(200, 30)
+ROUNDS = pick(200, 20)
 ADDRESSES = 2000
 TEMPORARY = re.compile(r"\.json\..+")
 

@@ -10,7 +10,8 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WORK = os.environ.get("SY_INSTALL_WORK", os.path.join(ROOT, "build", "install-test"))
-PROGRAMS = ("count", "ask", "chat", "stream", "request", "two_switches", "embed_ev", "embed_epoll")
+PROGRAMS = ("count", "ask", "chat", "stream", "request", "two_switches", "embed_ev", "embed_epoll",
+            "simulate")
 STRICT = ("-O2 -std=gnu11 -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow "
           "-Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Wformat=2 -Wvla -Werror")
 
@@ -166,6 +167,16 @@ class Examples:
         both = self.start("two_switches")
         self.assertEqual(both.end(), 0)
         self.assertEqual(both.lines[-1], "500 and 500 messages")
+
+    def test_simulate_repeats_itself(self):
+        runs = []
+        for seed in ("7", "7", "8"):
+            program = self.start("simulate", "15", seed)
+            self.assertEqual(program.end(60), 0, program.lines)
+            self.assertRegex(program.lines[-1], r"^15 nodes heard it; trace=[0-9a-f]{64}$")
+            runs.append(program.lines)
+        self.assertEqual(runs[0], runs[1])
+        self.assertNotEqual(runs[0], runs[2])
 
     def test_embed_ev_runs_program_and_switch(self):
         import socket

@@ -85,6 +85,8 @@ class Layout(TestCase):
     def test_exports_are_the_list(self):
         run("python3", os.path.join(ROOT, "scripts/symbols.py"), "--library",
             at("lib/libswitchyard.so"))
+        run("python3", os.path.join(ROOT, "scripts/symbols.py"), "--library",
+            at("lib/libswitchyard-sim.so"))
 
     def test_archive_defines_every_exported_symbol(self):
         shared = run("nm", "-D", "--defined-only", at("lib/libswitchyard.so"))
@@ -111,7 +113,8 @@ class Layout(TestCase):
 
 class Manual(TestCase):
     def test_each_function_has_a_page(self):
-        names = re.findall(r"(sy_\w+);", read(os.path.join(ROOT, "cmake/switchyard.map")))
+        names = re.findall(r"(sy_\w+);", read(os.path.join(ROOT, "cmake/switchyard.map")) +
+                           read(os.path.join(ROOT, "cmake/switchyard-sim.map")))
         self.assertEqual([n for n in names if not os.path.exists(at("share/man/man3", n + ".3"))],
                          [])
 

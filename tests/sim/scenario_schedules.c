@@ -103,7 +103,7 @@ static sim_net *draw_net(uint64_t seed) {
     options.read_max = pieces[seed / 6 % 6];
     options.turn_delay_max = seed % 4 * SY_MSEC;
     options.event_max = 400000;
-    options.log_level = sim_trace_file() == NULL ? SY_LOG_WARN : SY_LOG_DEBUG;
+    options.log_level = options.trace == NULL ? SY_LOG_WARN : SY_LOG_DEBUG;
     return sim_net_new(&options);
 }
 

@@ -2,14 +2,15 @@
 /* Programs of scenarios: arguments, seeds, and what is printed when something fails. */
 #include "tests/sim/sim_scenario.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include <sodium.h>
+
 #include <switchyard/assert.h>
 
-#include "tests/sim/sim_internal.h"
+#include "base/mutant.h"
 
 static struct {
     const char *program;
@@ -20,47 +21,52 @@ static struct {
     crypto_hash_sha256_state all;
 } run = {.program = "?", .scenario = "?"};
 
-FILE *sim_trace_file(void) {
-    return run.trace;
+/* The commit of the sources, as far as git knows it. */
+static void show_commit(void) {
+    char text[64] = "unknown";
+    FILE *git =
+        popen("git -C '" SY_SOURCE_DIR "' describe --always --dirty --abbrev=12 2>/dev/null", "r");
+    if (git != NULL) {
+        if (fgets(text, sizeof text, git) != NULL) {
+            text[strcspn(text, "\n")] = '\0';
+        }
+        (void)pclose(git);
+    }
+    (void)fprintf(stderr, "commit %s\n", text);
 }
 
-void sim_note_seed(uint64_t seed) {
+static void on_failure(uint64_t seed) {
+    (void)seed; /* scenarios derive theirs from the one that they were given */
+    show_commit();
+    (void)fprintf(stderr, "scenario %s, seed %llu; replay: %s --only %s --seed %llu --trace -\n",
+                  run.scenario, (unsigned long long)run.seed, run.program, run.scenario,
+                  (unsigned long long)run.seed);
+}
+
+void sim_options_default(sim_options *options, uint64_t seed) {
+    sy_sim_options_default(options, seed);
+    options->trace = run.trace;
     run.seed = seed;
 }
 
-void sim_note_hash(const char hash[SIM_HASH_CAP]) {
-    memcpy(run.last_hash, hash, SIM_HASH_CAP);
-    (void)crypto_hash_sha256_update(&run.all, (const unsigned char *)hash, SIM_HASH_CAP);
+void sim_net_del(sim_net *net) {
+    sim_finish(net);
+    sim_trace_hash(net, run.last_hash);
+    (void)crypto_hash_sha256_update(&run.all, (const unsigned char *)run.last_hash, SIM_HASH_CAP);
+    sy_sim_net_del(net);
 }
 
 const char *sim_last_hash(void) {
     return run.last_hash;
 }
 
-static void show_replay(void) {
-    if (run.trace != NULL) {
-        (void)fflush(run.trace);
-    }
-    (void)fprintf(stderr, "the last lines of the trace:\n");
-    sim_trace_show_tail(stderr);
-    (void)fprintf(stderr, "seed %llu; replay: %s --only %s --seed %llu --trace -\n",
-                  (unsigned long long)run.seed, run.program, run.scenario,
-                  (unsigned long long)run.seed);
-}
-
-void sim_fail(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    (void)fprintf(stderr, "FAILED %s: ", run.scenario);
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
-    va_end(args);
-    show_replay();
-    abort();
-}
-
 /* A sanitizer ends the program by itself; it is to say which run that was, too. */
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void on_death(void) {
+    sim_show_trace(stderr);
+    on_failure(run.seed);
+}
 
 static void on_assert(const char *kind, const char *condition, const char *file, int line) {
     sim_fail("%s:%d: %s failed: %s", file, line, kind, condition);
@@ -146,6 +152,15 @@ static void run_scenario(const sim_scenario *scenario, const options *opts) {
                   seeds == 1 ? " " : "s", (double)(clock() - began) / CLOCKS_PER_SEC, hex);
 }
 
+/* Only in builds with deliberate faults. */
+static bool choose_mutant(void) {
+#if SY_MUTANTS
+    return sy_mutant_choose(getenv("SY_MUTANT"));
+#else
+    return true;
+#endif
+}
+
 int sim_main(int argc, char **argv, const sim_scenario *scenarios, size_t count) {
     options opts = {.from = 1};
     bool found = false;
@@ -158,9 +173,14 @@ int sim_main(int argc, char **argv, const sim_scenario *scenarios, size_t count)
                       argv[0]);
         return 2;
     }
+    if (sodium_init() < 0 || !choose_mutant()) {
+        (void)fprintf(stderr, "no libsodium, or no mutant of the name that SY_MUTANT has\n");
+        return 2;
+    }
     sy_assert_set_handler(on_assert);
+    sim_set_failure_handler(on_failure);
     if (__sanitizer_set_death_callback != NULL) {
-        __sanitizer_set_death_callback(show_replay);
+        __sanitizer_set_death_callback(on_death);
     }
     for (size_t i = 0; i < count; i++) {
         if (opts.only == NULL || strcmp(opts.only, scenarios[i].name) == 0) {

@@ -19,15 +19,8 @@ typedef struct sim_scenario {
 
 int sim_main(int argc, char **argv, const sim_scenario *scenarios, size_t count);
 
-/* What --trace asked for, for sim_options.trace; sim_options_default sets it. */
-FILE *sim_trace_file(void);
-
-/* What stands in the replay command. */
-void sim_note_seed(uint64_t seed);
-
-/* sim_net_del leaves the hash of the finished run here; the hash over all runs of a scenario stands
- * at the end of its line. */
-void sim_note_hash(const char hash[SIM_HASH_CAP]);
+/* The hash of the run that sim_net_del ended last; the hash over all runs of a scenario stands at
+ * the end of its line. */
 const char *sim_last_hash(void);
 
 #endif

@@ -19,7 +19,7 @@ import common
 SPEC_DIR = "docs/spec"
 ALLOW = "tests/tidy/clauses.allow"
 CODE_DIRS = ("base/", "conn/", "nodeinfo/", "p2p/", "reactors/", "cmd/")
-TEST_DIRS = ("tests/",)
+TEST_DIRS = ("tests/", "sim/")  # the simulator checks while it runs
 TEXT_SUFFIXES = common.C_SUFFIXES + common.CXX_SUFFIXES + (
     ".py", ".sh", ".go", ".rs", ".js", ".cmake", ".txt")
 PROFILES = {"all", "tendermint", "cometbft", "plain"}

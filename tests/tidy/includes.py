@@ -17,9 +17,11 @@ LAYERS = {
     "p2p": (("base", "nodeinfo", "conn"), ("openssl", "jansson", "protobuf-c")),
     "reactors": (("base", "nodeinfo", "conn", "p2p"), ("protobuf-c",)),
     "p2p/ev": (("base", "nodeinfo", "conn", "p2p", "reactors"), ("ev", "ares", "system")),
-    "cmd": (("base", "nodeinfo", "conn", "p2p", "reactors", "p2p/ev"),
+    "sim": (("base", "nodeinfo", "conn", "p2p", "reactors"), ("sodium", "system")),
+    "cmd": (("base", "nodeinfo", "conn", "p2p", "reactors", "p2p/ev", "sim"),
             ("toml++", "jansson", "microhttpd", "sodium", "ev", "system", "c++")),
-    "examples": (("base", "nodeinfo", "conn", "p2p", "reactors", "p2p/ev"), ("ev", "system")),
+    "examples": (("base", "nodeinfo", "conn", "p2p", "reactors", "p2p/ev", "sim"),
+                 ("ev", "system")),
     "tests": (None, None),
 }
 
@@ -71,7 +73,7 @@ def public_headers(root, paths, report):
             if "PUBLIC" not in words:
                 continue
             for word in words[words.index("PUBLIC") + 1:]:
-                if word in ("SOURCES", "LINKS", "FOLDER"):
+                if word in ("SOURCES", "LINKS", "FOLDER", "COMPONENT"):
                     break
                 name = os.path.basename(word)
                 folder = os.path.dirname(path)

@@ -44,7 +44,7 @@ Test(history, keeps_the_last_eight_with_time_and_direction) {
         cr_expect_str_eq(ends[i].text, "why");
     }
     cr_expect_eq(sy_history_id_count(&h, &id), 10);
-    cr_expect_eq(tm.calls, calls, "no allocation after init");
+    cr_expect_eq(tm.calls, calls + 1, "one allocation for an ID");
     sy_history_fini(&h);
     test_mem_fini(&tm);
 }
@@ -161,5 +161,27 @@ Test(history, init_without_memory) {
         cr_expect_eq(tm.live_blocks, 0);
     }
     tm.fail_at = 0;
+    test_mem_fini(&tm);
+}
+
+/* Without memory for an ID its ends are counted, and it is not kept. */
+Test(history, counts_without_memory) {
+    test_mem tm;
+    sy_history h;
+    sy_history_end ends[SY_HISTORY_ENDS];
+    test_mem_init(&tm);
+    cr_assert_eq(sy_history_init(&h, 4, &tm.mem, key), SY_OK);
+    const sy_node_id id = id_of(1);
+    const sy_reason r = reason_of(SY_STAGE_OPEN, SY_ERR_PONG_TIMEOUT, "x");
+    tm.fail_at = tm.calls + 1;
+    cr_expect_eq(sy_history_add(&h, &id, &r, true, SY_SEC), 1);
+    cr_expect_eq(sy_history_get(&h, &id, ends), 0);
+    cr_expect_eq(sy_history_count(&h, SY_STAGE_OPEN, SY_ERR_PONG_TIMEOUT), 1);
+    cr_expect_eq(sy_history_total(&h), 1);
+    cr_expect_eq(sy_history_add(&h, &id, &r, true, 2 * SY_SEC), 1);
+    cr_expect_eq(sy_history_add(&h, &id, &r, true, 3 * SY_SEC), 2);
+    cr_expect_eq(sy_history_get(&h, &id, ends), 2);
+    cr_expect_eq(sy_history_total(&h), 3);
+    sy_history_fini(&h);
     test_mem_fini(&tm);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scripted resolver: names have addresses, and windows in which they do not. */
-#include "tests/sim/sim_internal.h"
+#include "sim/sim_internal.h"
 
 #include <string.h>
 
 #define NAME_LATENCY_MIN (1 * SY_MSEC)
 #define NAME_LATENCY_MAX (50 * SY_MSEC)
 
-static sim_name *find(const sim_net *net, const char *text) {
-    for (sim_name *name = net->names; name != NULL; name = name->next) {
+static sy_sim_name *find(const sy_sim_net *net, const char *text) {
+    for (sy_sim_name *name = net->names; name != NULL; name = name->next) {
         if (strcmp(name->text, text) == 0) {
             return name;
         }
@@ -16,10 +16,10 @@ static sim_name *find(const sim_net *net, const char *text) {
     return NULL;
 }
 
-static sim_name *find_or_make(sim_net *net, const char *text) {
-    sim_name *name = find(net, text);
+static sy_sim_name *find_or_make(sy_sim_net *net, const char *text) {
+    sy_sim_name *name = find(net, text);
     if (name == NULL) {
-        name = sim_alloc(sizeof *name);
+        name = sy_sim_alloc(sizeof *name);
         (void)snprintf(name->text, sizeof name->text, "%s", text);
         name->next = net->names;
         net->names = name;
@@ -27,39 +27,39 @@ static sim_name *find_or_make(sim_net *net, const char *text) {
     return name;
 }
 
-void sim_name_add(sim_net *net, const char *text, const sy_endpoint *address) {
-    sim_name *name = find_or_make(net, text);
+void sy_sim_name_add(sy_sim_net *net, const char *text, const sy_endpoint *address) {
+    sy_sim_name *name = find_or_make(net, text);
     if (name->count == SY_RESOLVE_MAX) {
-        sim_fail("%s has too many addresses", text);
+        sy_sim_fail("%s has too many addresses", text);
     }
     name->address[name->count] = *address;
     name->address[name->count++].port = 0;
 }
 
-void sim_name_add_node(sim_net *net, const char *text, const sim_node *node) {
-    sim_name_add(net, text, &node->endpoint);
+void sy_sim_name_add_node(sy_sim_net *net, const char *text, const sy_sim_node *node) {
+    sy_sim_name_add(net, text, &node->endpoint);
 }
 
-void sim_name_clear(sim_net *net, const char *text) {
+void sy_sim_name_clear(sy_sim_net *net, const char *text) {
     find_or_make(net, text)->count = 0;
 }
 
-void sim_name_break(sim_net *net, const char *text, sim_name_fault fault, sy_time from,
-                    sy_time until) {
-    sim_name *name = find_or_make(net, text);
-    sim_name_window *window = sim_alloc(sizeof *window);
+void sy_sim_name_break(sy_sim_net *net, const char *text, sy_sim_name_fault fault, sy_time from,
+                       sy_time until) {
+    sy_sim_name *name = find_or_make(net, text);
+    sy_sim_name_window *window = sy_sim_alloc(sizeof *window);
     *window =
-        (sim_name_window){.next = name->windows, .fault = fault, .from = from, .until = until};
+        (sy_sim_name_window){.next = name->windows, .fault = fault, .from = from, .until = until};
     name->windows = window;
 }
 
-uint64_t sim_name_asked(const sim_net *net, const char *text) {
-    const sim_name *name = find(net, text);
+uint64_t sy_sim_name_asked(const sy_sim_net *net, const char *text) {
+    const sy_sim_name *name = find(net, text);
     return name == NULL ? 0 : name->asked;
 }
 
-static const sim_name_window *broken(const sim_name *name, sy_time now) {
-    for (const sim_name_window *w = name->windows; w != NULL; w = w->next) {
+static const sy_sim_name_window *broken(const sy_sim_name *name, sy_time now) {
+    for (const sy_sim_name_window *w = name->windows; w != NULL; w = w->next) {
         if (w->from <= now && now < w->until) {
             return w;
         }
@@ -67,8 +67,8 @@ static const sim_name_window *broken(const sim_name *name, sy_time now) {
     return NULL;
 }
 
-static void unlink_lookup(sim_net *net, sim_lookup *lookup) {
-    for (sim_lookup **at = &net->lookups; *at != NULL; at = &(*at)->next) {
+static void unlink_lookup(sy_sim_net *net, sy_sim_lookup *lookup) {
+    for (sy_sim_lookup **at = &net->lookups; *at != NULL; at = &(*at)->next) {
         if (*at == lookup) {
             *at = lookup->next;
             sy_mem_release(sy_mem_libc(), lookup);
@@ -78,32 +78,32 @@ static void unlink_lookup(sim_net *net, sim_lookup *lookup) {
 }
 
 /* Appended: answers of one turn come in the order of the questions. */
-sy_err sim_resolve(void *driver, sy_resolve_ref ref, const char *host) {
-    sim_node *node = driver;
-    sim_net *net = node->net;
-    sim_name *name = find_or_make(net, host);
+sy_err sy_sim_resolve(void *driver, sy_resolve_ref ref, const char *host) {
+    sy_sim_node *node = driver;
+    sy_sim_net *net = node->net;
+    sy_sim_name *name = find_or_make(net, host);
     name->asked++;
-    sim_trace(net, node, "resolve name=%s", host);
+    sy_sim_trace(net, node, "resolve name=%s", host);
 
-    sim_lookup *lookup = sim_alloc(sizeof *lookup);
+    sy_sim_lookup *lookup = sy_sim_alloc(sizeof *lookup);
     lookup->ref = ref;
     lookup->node = node;
     lookup->life = node->life;
     (void)snprintf(lookup->host, sizeof lookup->host, "%s", host);
-    sim_lookup **at = &net->lookups;
+    sy_sim_lookup **at = &net->lookups;
     while (*at != NULL) {
         at = &(*at)->next;
     }
     *at = lookup;
-    const sy_duration delay = sim_between(&net->names_prng, NAME_LATENCY_MIN, NAME_LATENCY_MAX);
-    sim_push(net, sy_time_after(net->now, delay), SIM_EV_NAME)->user = lookup;
+    const sy_duration delay = sy_sim_between(&net->names_prng, NAME_LATENCY_MIN, NAME_LATENCY_MAX);
+    sy_sim_push(net, sy_time_after(net->now, delay), SY_SIM_EV_NAME)->user = lookup;
     return SY_OK;
 }
 
 /* The event in the heap still points at it: it frees it when it comes. */
-void sim_resolve_cancel(void *driver, sy_resolve_ref ref) {
-    sim_node *node = driver;
-    for (sim_lookup *lookup = node->net->lookups; lookup != NULL; lookup = lookup->next) {
+void sy_sim_resolve_cancel(void *driver, sy_resolve_ref ref) {
+    sy_sim_node *node = driver;
+    for (sy_sim_lookup *lookup = node->net->lookups; lookup != NULL; lookup = lookup->next) {
         if (lookup->node == node && lookup->life == node->life && lookup->ref.slot == ref.slot &&
             lookup->ref.generation == ref.generation) {
             if (lookup->answered) {
@@ -114,20 +114,20 @@ void sim_resolve_cancel(void *driver, sy_resolve_ref ref) {
             return;
         }
     }
-    sim_fail("%s: a look-up is cancelled that is not in progress", node->name);
+    sy_sim_fail("%s: a look-up is cancelled that is not in progress", node->name);
 }
 
-void sim_on_name_event(sim_net *net, sim_lookup *lookup) {
-    sim_node *node = lookup->node;
-    const sim_name *name = find(net, lookup->host);
-    const sim_name_window *window = broken(name, net->now);
+void sy_sim_on_name_event(sy_sim_net *net, sy_sim_lookup *lookup) {
+    sy_sim_node *node = lookup->node;
+    const sy_sim_name *name = find(net, lookup->host);
+    const sy_sim_name_window *window = broken(name, net->now);
 
     if (node == NULL || node->sw == NULL || node->life != lookup->life) {
         unlink_lookup(net, lookup);
         return;
     }
-    if (window != NULL && window->fault == SIM_NAME_SILENT) {
-        sim_push(net, window->until, SIM_EV_NAME)->user = lookup;
+    if (window != NULL && window->fault == SY_SIM_NAME_SILENT) {
+        sy_sim_push(net, window->until, SY_SIM_EV_NAME)->user = lookup;
         return;
     }
     lookup->answered = true;
@@ -136,12 +136,12 @@ void sim_on_name_event(sim_net *net, sim_lookup *lookup) {
     memcpy(lookup->address, name->address, sizeof lookup->address);
     node->answers_due = true;
     if (!node->in_turn) {
-        sim_wake(node, net->now);
+        sy_sim_wake(node, net->now);
     }
 }
 
-static sim_lookup *next_answer(sim_node *node) {
-    for (sim_lookup *lookup = node->net->lookups; lookup != NULL; lookup = lookup->next) {
+static sy_sim_lookup *next_answer(sy_sim_node *node) {
+    for (sy_sim_lookup *lookup = node->net->lookups; lookup != NULL; lookup = lookup->next) {
         if (lookup->answered && lookup->node == node && lookup->life == node->life) {
             return lookup;
         }
@@ -149,29 +149,29 @@ static sim_lookup *next_answer(sim_node *node) {
     return NULL;
 }
 
-void sim_report_answers(sim_node *node) {
-    sim_net *net = node->net;
-    sim_lookup *lookup;
+void sy_sim_report_answers(sy_sim_node *node) {
+    sy_sim_net *net = node->net;
+    sy_sim_lookup *lookup;
     if (!node->answers_due) {
         return;
     }
     node->answers_due = false;
     while ((lookup = next_answer(node)) != NULL) {
-        const sim_lookup answer = *lookup;
+        const sy_sim_lookup answer = *lookup;
         sy_detail detail;
         unlink_lookup(net, lookup);
         sy_detail_set(&detail, "no such name");
-        sim_trace(net, node, "resolved name=%s count=%zu", answer.host, answer.count);
+        sy_sim_trace(net, node, "resolved name=%s count=%zu", answer.host, answer.count);
         sy_switch_on_resolved(node->sw, answer.ref, answer.err, answer.address, answer.count,
                               answer.err == SY_OK ? NULL : &detail, net->now);
     }
 }
 
 /* The node is gone; what has no event any more is freed here. */
-void sim_names_forget(sim_node *node) {
-    sim_net *net = node->net;
+void sy_sim_names_forget(sy_sim_node *node) {
+    sy_sim_net *net = node->net;
     node->answers_due = false;
-    for (sim_lookup *lookup = net->lookups, *next; lookup != NULL; lookup = next) {
+    for (sy_sim_lookup *lookup = net->lookups, *next; lookup != NULL; lookup = next) {
         next = lookup->next;
         if (lookup->node == node) {
             if (lookup->answered) {
@@ -183,16 +183,16 @@ void sim_names_forget(sim_node *node) {
     }
 }
 
-void sim_names_del(sim_net *net) {
+void sy_sim_names_del(sy_sim_net *net) {
     const sy_mem *libc = sy_mem_libc();
     while (net->lookups != NULL) {
         unlink_lookup(net, net->lookups);
     }
     while (net->names != NULL) {
-        sim_name *name = net->names;
+        sy_sim_name *name = net->names;
         net->names = name->next;
         while (name->windows != NULL) {
-            sim_name_window *window = name->windows;
+            sy_sim_name_window *window = name->windows;
             name->windows = window->next;
             sy_mem_release(libc, window);
         }

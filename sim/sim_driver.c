@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The driver operations, and the turns of a node in exactly the order that driver.h asks for. */
-#include "tests/sim/sim_internal.h"
+#include "sim/sim_internal.h"
 
 #include <string.h>
+
+#define SEALED      1044 /* bytes of a sealed frame */
+#define FLIP_FRAMES 3
 
 /* ---- Waking up ---------------------------------------------------------------------------------
  */
 
 /* Runs a turn then, or earlier when something earlier comes. */
-void sim_wake(sim_node *node, sy_time at) {
+void sy_sim_wake(sy_sim_node *node, sy_time at) {
     at = sy_time_max(sy_time_max(at, node->net->now), node->paused_until);
     if (node->sw == NULL || at >= node->wake_at) {
         return;
     }
     node->wake_at = at;
-    if (node->pushed_at != at) {
-        node->pushed_at = at;
-        sim_push(node->net, at, SIM_EV_TURN)->node = node;
-    }
+    sy_sim_set_turn(node, at);
 }
 
-static sy_time a_little_later(sim_node *node) {
-    sim_net *net = node->net;
-    return sy_time_after(net->now, sim_between(&net->turns, 0, net->options.turn_delay_max));
+static sy_time a_little_later(sy_sim_node *node) {
+    sy_sim_net *net = node->net;
+    return sy_time_after(net->now, sy_sim_between(&net->turns, 0, net->options.turn_delay_max));
 }
 
 /* Something is to be reported about this end. */
-void sim_ready(sim_end *end) {
-    sim_node *node = end->node;
+void sy_sim_ready(sy_sim_end *end) {
+    sy_sim_node *node = end->node;
     if (node == NULL) {
         return;
     }
@@ -42,12 +42,12 @@ void sim_ready(sim_end *end) {
         node->ready_last = end;
     }
     if (!node->in_turn) {
-        sim_wake(node, a_little_later(node));
+        sy_sim_wake(node, a_little_later(node));
     }
 }
 
-static sim_end *take_ready(sim_node *node) {
-    sim_end *end = node->ready_first;
+static sy_sim_end *take_ready(sy_sim_node *node) {
+    sy_sim_end *end = node->ready_first;
     node->ready_first = end->next_ready;
     if (node->ready_first == NULL) {
         node->ready_last = NULL;
@@ -56,87 +56,93 @@ static sim_end *take_ready(sim_node *node) {
     return end;
 }
 
+static void forget_conn(sy_sim_node *node, sy_sim_conn *conn) {
+    const uint64_t ref = sy_sim_conn_ref(conn);
+    sy_sim_net *net = node->net;
+    for (size_t k = 0; k < 2 && sy_sim_conn_of(net, ref) != NULL; k++) {
+        sy_sim_end *end = &conn->end[k];
+        if (end->node != node || !end->open) {
+            continue;
+        }
+        if (end->told) {
+            sy_sim_fail("%s: the switch is gone and has left stream %llu open", node->name,
+                        (unsigned long long)conn->number);
+        }
+        sy_sim_end_close(end, true); /* accepted, but never reported */
+    }
+    if (sy_sim_conn_of(net, ref) != NULL) {
+        sy_sim_conn_tidy(conn);
+    }
+}
+
 /* The node is gone: nothing waits for its turns any more, its ends are nobody's. */
-void sim_forget_streams(sim_node *node) {
-    sim_net *net = node->net;
+void sy_sim_forget_streams(sy_sim_node *node) {
     while (node->ready_first != NULL) {
         (void)take_ready(node);
     }
-    for (uint32_t i = 0; i < net->conn_cap; i++) {
-        sim_conn *conn = net->conns[i];
-        if (conn == NULL) {
-            continue;
+    for (sy_sim_end *end = node->first_end, *next; end != NULL; end = next) {
+        next = end->node_next;
+        while (next != NULL && next->conn == end->conn) {
+            next = next->node_next; /* both ends are here, and go together */
         }
-        for (size_t k = 0; k < 2 && net->conns[i] == conn; k++) {
-            sim_end *end = &conn->end[k];
-            if (end->node != node || !end->open) {
-                continue;
-            }
-            if (end->told) {
-                sim_fail("%s: the switch is gone and has left stream %llu open", node->name,
-                         (unsigned long long)conn->number);
-            }
-            sim_end_close(end, true); /* accepted, but never reported */
-        }
-        if (net->conns[i] == conn) {
-            sim_conn_tidy(conn);
-        }
+        forget_conn(node, end->conn);
     }
     node->ends_cap = 0;
     sy_mem_release(sy_mem_libc(), node->ends_by_slot);
     node->ends_by_slot = NULL;
     node->wake_at = SY_NEVER;
+    sy_sim_clear_turn(node);
     node->timer_for = SY_NEVER;
 }
 
 /* ---- Streams of a switch -----------------------------------------------------------------------
  */
 
-void sim_remember_end(sim_node *node, sim_end *end) {
+void sy_sim_remember_end(sy_sim_node *node, sy_sim_end *end) {
     const size_t slot = end->ref.slot;
     if (slot >= node->ends_cap) {
         const size_t cap = (slot + 16) * 2;
-        node->ends_by_slot = sim_grow(node->ends_by_slot, cap, sizeof *node->ends_by_slot);
+        node->ends_by_slot = sy_sim_grow(node->ends_by_slot, cap, sizeof *node->ends_by_slot);
         memset(node->ends_by_slot + node->ends_cap, 0,
                (cap - node->ends_cap) * sizeof *node->ends_by_slot);
         node->ends_cap = cap;
     }
     if (node->ends_by_slot[slot] != NULL) {
-        sim_fail("%s: slot %zu is named again before its stream was closed", node->name, slot);
+        sy_sim_fail("%s: slot %zu is named again before its stream was closed", node->name, slot);
     }
     node->ends_by_slot[slot] = end;
     end->told = true;
 }
 
-sim_end *sim_end_of_ref(const sim_node *node, uint32_t slot, uint32_t generation) {
-    sim_end *end = slot < node->ends_cap ? node->ends_by_slot[slot] : NULL;
+sy_sim_end *sy_sim_end_of_ref(const sy_sim_node *node, uint32_t slot, uint32_t generation) {
+    sy_sim_end *end = slot < node->ends_cap ? node->ends_by_slot[slot] : NULL;
     return end != NULL && end->ref.generation == generation ? end : NULL;
 }
 
-static void forget_end(sim_node *node, const sim_end *end) {
+static void forget_end(sy_sim_node *node, const sy_sim_end *end) {
     if (end->told) {
         node->ends_by_slot[end->ref.slot] = NULL;
     }
 }
 
-static sim_end *held_end(sim_node *node, void *stream) {
-    sim_end *end = stream;
+static sy_sim_end *held_end(sy_sim_node *node, void *stream) {
+    sy_sim_end *end = stream;
     if (end == NULL || end->node != node || !end->open) {
-        sim_fail("%s: a stream is used that is not open", node->name);
+        sy_sim_fail("%s: a stream is used that is not open", node->name);
     }
     return end;
 }
 
 static sy_err op_connect(void *driver, sy_stream_ref ref, const sy_endpoint *remote,
                          void **ret_stream) {
-    sim_node *node = driver;
-    sim_net *net = node->net;
+    sy_sim_node *node = driver;
+    sy_sim_net *net = node->net;
     char text[SY_ENDPOINT_TEXT_CAP];
 
     (void)sy_endpoint_format(remote, text);
     if (node->fail_connects > 0) {
         node->fail_connects--;
-        sim_trace(net, node, "connect to=%s no_descriptors", text);
+        sy_sim_trace(net, node, "connect to=%s no_descriptors", text);
         return SY_ERR_SYSTEM;
     }
     sy_endpoint from = node->endpoint;
@@ -144,69 +150,70 @@ static sy_err op_connect(void *driver, sy_stream_ref ref, const sy_endpoint *rem
     if (node->next_port == 0) {
         node->next_port = 32768;
     }
-    sim_end *end = sim_connect(net, node, NULL, &from, remote);
+    sy_sim_end *end = sy_sim_connect(net, node, NULL, &from, remote);
     end->ref = ref;
-    sim_remember_end(node, end);
-    sim_trace(net, node, "connect to=%s conn=%llu", text, (unsigned long long)end->conn->number);
+    sy_sim_remember_end(node, end);
+    sy_sim_trace(net, node, "connect to=%s conn=%llu", text, (unsigned long long)end->conn->number);
     *ret_stream = end;
     return SY_OK;
 }
 
 static sy_err op_write(void *driver, void *stream, const uint8_t *data, size_t len,
                        size_t *ret_written) {
-    sim_node *node = driver;
-    sim_end *end = held_end(node, stream);
+    sy_sim_node *node = driver;
+    sy_sim_end *end = held_end(node, stream);
     if (end->fin_sent) {
-        sim_fail("%s: a write after shutdown_write", node->name);
+        sy_sim_fail("%s: a write after shutdown_write", node->name);
     }
     if (!end->conn->established || end->accept_due || end->connected_due) {
-        sim_fail("%s: a write before the connection was reported", node->name);
+        sy_sim_fail("%s: a write before the connection was reported", node->name);
     }
     if (end->reset_seen) {
         end->end_told = true;
         return SY_ERR_REMOTE_RESET;
     }
-    const size_t written = sim_end_write(end, data, len);
-    sim_trace(node->net, node, "write conn=%llu len=%zu written=%zu",
-              (unsigned long long)end->conn->number, len, written);
+    const size_t written = sy_sim_end_write(end, data, len);
+    node->totals.sent_bytes += written;
+    sy_sim_trace(node->net, node, "write conn=%llu len=%zu written=%zu",
+                 (unsigned long long)end->conn->number, len, written);
     *ret_written = written;
     return SY_OK;
 }
 
 static void op_set_reading(void *driver, void *stream, bool on) {
-    sim_end *end = held_end(driver, stream);
+    sy_sim_end *end = held_end(driver, stream);
     end->reading = on;
     if (on) {
-        sim_ready(end);
+        sy_sim_ready(end);
     }
 }
 
 static void op_check_dry(void *driver, void *stream) {
-    sim_end *end = held_end(driver, stream);
+    sy_sim_end *end = held_end(driver, stream);
     end->dry_due = true;
-    sim_ready(end);
+    sy_sim_ready(end);
 }
 
 static void op_shutdown_write(void *driver, void *stream) {
-    sim_node *node = driver;
-    sim_end *end = held_end(node, stream);
+    sy_sim_node *node = driver;
+    sy_sim_end *end = held_end(node, stream);
     if (!end->reset_seen && !end->vanished) {
-        sim_trace(node->net, node, "shutdown conn=%llu", (unsigned long long)end->conn->number);
-        sim_end_shutdown(end);
+        sy_sim_trace(node->net, node, "shutdown conn=%llu", (unsigned long long)end->conn->number);
+        sy_sim_end_shutdown(end);
     }
 }
 
 static void op_close(void *driver, void *stream, bool abort) {
-    sim_node *node = driver;
-    sim_end *end = held_end(node, stream);
-    sim_trace(node->net, node, "close conn=%llu abort=%d", (unsigned long long)end->conn->number,
-              abort);
+    sy_sim_node *node = driver;
+    sy_sim_end *end = held_end(node, stream);
+    sy_sim_trace(node->net, node, "close conn=%llu abort=%d", (unsigned long long)end->conn->number,
+                 abort);
     forget_end(node, end);
-    sim_end_close(end, abort);
+    sy_sim_end_close(end, abort);
 }
 
-static bool is_taken(const sim_node *node, uint16_t port) {
-    for (const sim_listener *l = node->listeners; l != NULL; l = l->next) {
+static bool is_taken(const sy_sim_node *node, uint16_t port) {
+    for (const sy_sim_listener *l = node->listeners; l != NULL; l = l->next) {
         if (l->address.port == port) {
             return true;
         }
@@ -217,7 +224,7 @@ static bool is_taken(const sim_node *node, uint16_t port) {
 static sy_err op_listen(void *driver, sy_switch *sw, const sy_endpoint *local,
                         sy_endpoint *ret_bound, void **ret_listener, sy_detail *detail) {
     (void)sw;
-    sim_node *node = driver;
+    sy_sim_node *node = driver;
     sy_endpoint bound = node->endpoint;
     bound.port = local->port == 0 ? node->next_port++ : local->port;
     if (!sy_endpoint_is_any(local) && !sy_endpoint_same_ip(local, &node->endpoint)) {
@@ -228,8 +235,8 @@ static sy_err op_listen(void *driver, sy_switch *sw, const sy_endpoint *local,
         sy_detail_set(detail, "port %u is taken", bound.port);
         return SY_ERR_SYSTEM;
     }
-    sim_listener *listener = sim_alloc(sizeof *listener);
-    *listener = (sim_listener){.next = node->listeners, .node = node, .address = bound};
+    sy_sim_listener *listener = sy_sim_alloc(sizeof *listener);
+    *listener = (sy_sim_listener){.next = node->listeners, .node = node, .address = bound};
     node->listeners = listener;
     *ret_bound = bound;
     if (sy_endpoint_is_any(local)) {
@@ -240,19 +247,19 @@ static sy_err op_listen(void *driver, sy_switch *sw, const sy_endpoint *local,
 }
 
 static void op_listener_close(void *driver, void *listener) {
-    sim_node *node = driver;
-    for (sim_listener **at = &node->listeners; *at != NULL; at = &(*at)->next) {
+    sy_sim_node *node = driver;
+    for (sy_sim_listener **at = &node->listeners; *at != NULL; at = &(*at)->next) {
         if (*at == listener) {
             *at = (*at)->next;
             sy_mem_release(sy_mem_libc(), listener);
             return;
         }
     }
-    sim_fail("%s: a listener is closed that is not open", node->name);
+    sy_sim_fail("%s: a listener is closed that is not open", node->name);
 }
 
 static void op_random(void *driver, void *out, size_t len) {
-    sim_node *node = driver;
+    sy_sim_node *node = driver;
     uint8_t *at = out;
     while (len > 0) {
         const uint64_t word = sy_prng_next(&node->prng);
@@ -264,11 +271,11 @@ static void op_random(void *driver, void *out, size_t len) {
 }
 
 static sy_walltime op_walltime(void *driver) {
-    const sim_node *node = driver;
-    return (sy_walltime){SIM_WALL_EPOCH_NS + (int64_t)node->net->now};
+    const sy_sim_node *node = driver;
+    return (sy_walltime){SY_SIM_WALL_EPOCH_NS + (int64_t)node->net->now + node->clock_ahead};
 }
 
-const sy_driver_ops sim_driver_ops = {
+const sy_driver_ops sy_sim_driver_ops = {
     .size = sizeof(sy_driver_ops),
     .stream_connect = op_connect,
     .stream_write = op_write,
@@ -278,16 +285,16 @@ const sy_driver_ops sim_driver_ops = {
     .stream_close = op_close,
     .listen = op_listen,
     .listener_close = op_listener_close,
-    .resolve = sim_resolve,
-    .resolve_cancel = sim_resolve_cancel,
+    .resolve = sy_sim_resolve,
+    .resolve_cancel = sy_sim_resolve_cancel,
     .random = op_random,
     .walltime = op_walltime,
-    .worker_start = sim_worker_start,
-    .worker_wake = sim_worker_wake,
-    .worker_lock = sim_worker_lock,
-    .worker_unlock = sim_worker_unlock,
-    .worker_stop = sim_worker_stop,
-    .post = sim_post_to_loop,
+    .worker_start = sy_sim_worker_start,
+    .worker_wake = sy_sim_worker_wake,
+    .worker_lock = sy_sim_worker_lock,
+    .worker_unlock = sy_sim_worker_unlock,
+    .worker_stop = sy_sim_worker_stop,
+    .post = sy_sim_post_to_loop,
 };
 
 /* ---- One turn ----------------------------------------------------------------------------------
@@ -300,32 +307,32 @@ typedef struct end_name {
     uint32_t index;
 } end_name;
 
-static sim_end *still_there(const sim_net *net, end_name name) {
-    sim_conn *conn = sim_conn_of(net, name.conn);
+static sy_sim_end *still_there(const sy_sim_net *net, end_name name) {
+    sy_sim_conn *conn = sy_sim_conn_of(net, name.conn);
     return conn != NULL && conn->end[name.index].open ? &conn->end[name.index] : NULL;
 }
 
-static void report_accepted(sim_node *node, sim_end *end) {
+static void report_accepted(sy_sim_node *node, sy_sim_end *end) {
     const sy_endpoint *remote = &end->conn->end[0].address;
     sy_stream_ref ref;
     char text[SY_ENDPOINT_TEXT_CAP];
 
     end->accept_due = false;
     (void)sy_endpoint_format(remote, text);
-    sim_trace(node->net, node, "accept from=%s conn=%llu", text,
-              (unsigned long long)end->conn->number);
+    sy_sim_trace(node->net, node, "accept from=%s conn=%llu", text,
+                 (unsigned long long)end->conn->number);
     const sy_err err =
         sy_switch_on_accepted(node->sw, end, &end->address, remote, &ref, node->net->now);
     if (err != SY_OK) {
-        sim_trace(node->net, node, "accept refused=%s", sy_err_name(err));
-        sim_end_close(end, false);
+        sy_sim_trace(node->net, node, "accept refused=%s", sy_err_name(err));
+        sy_sim_end_close(end, false);
         return;
     }
     end->ref = ref;
-    sim_remember_end(node, end);
+    sy_sim_remember_end(node, end);
 }
 
-static void report_failed(sim_node *node, sim_end *end) {
+static void report_failed(sy_sim_node *node, sy_sim_end *end) {
     const sy_err err = end->failed_due;
     const sy_stream_ref ref = end->ref;
     sy_detail detail;
@@ -333,40 +340,60 @@ static void report_failed(sim_node *node, sim_end *end) {
                   err == SY_ERR_CONNECT ? "Connection refused" : "Connection timed out");
     forget_end(node, end);
     end->open = false;
-    sim_conn_tidy(end->conn);
+    sy_sim_conn_tidy(end->conn);
     sy_switch_on_connect_failed(node->sw, ref, err, &detail, node->net->now);
 }
 
-static size_t draw_read(sim_net *net, size_t left) {
-    size_t max = left < SIM_READ_CAP ? left : SIM_READ_CAP;
+static size_t draw_read(sy_sim_net *net, size_t left) {
+    size_t max = left < SY_SIM_READ_CAP ? left : SY_SIM_READ_CAP;
     if (net->options.read_max != 0) {
         const size_t drawn = 1 + (size_t)sy_prng_below(&net->tcp, net->options.read_max);
         const size_t least = left / 64;
         max = drawn < least ? least : drawn;
-        max = max < SIM_READ_CAP ? max : SIM_READ_CAP;
+        max = max < SY_SIM_READ_CAP ? max : SY_SIM_READ_CAP;
     }
     return max;
 }
 
-/* All received bytes, within the share of a turn; NULL when the end is gone. */
-static sim_end *report_bytes(sim_node *node, sim_end *end, end_name name) {
-    sim_net *net = node->net;
-    size_t total = 0;
-    if (end != NULL && end->reading && sim_end_unread(end) > 0) {
-        sim_trace(net, node, "read conn=%llu len=%zu", (unsigned long long)end->conn->number,
-                  sim_end_unread(end));
+/* A peer does not stay behind a changed bit.  Counted in whole sealed frames: the end of a frame
+ * has to come before its tag can be looked at. */
+static void check_flip(sy_sim_node *node, const sy_sim_end *end) {
+    const sy_sim_pipe *pipe = &end->conn->pipe[1 - end->index];
+    if (pipe->flip_at == UINT64_MAX || pipe->read_total < pipe->flip_at + FLIP_FRAMES * SEALED) {
+        return;
     }
-    while (end != NULL && end->reading && sim_end_unread(end) > 0) {
-        if (total >= SIM_READ_TURN) {
-            sim_ready(end);
+    const sy_peer_ref ref = {end->ref.slot, end->ref.generation};
+    const sy_peer *peer = sy_switch_peer(node->sw, ref);
+    if (peer != NULL && sy_switch_peer_by_id(node->sw, sy_peer_id(peer)) == peer) {
+        sy_sim_fail("%s: a peer goes on %llu bytes behind a changed bit", node->name,
+                    (unsigned long long)(pipe->read_total - pipe->flip_at));
+    }
+}
+
+/* All received bytes, within the share of a turn; NULL when the end is gone. */
+static sy_sim_end *report_bytes(sy_sim_node *node, sy_sim_end *end, end_name name) {
+    sy_sim_net *net = node->net;
+    size_t total = 0;
+    if (end != NULL && end->reading && sy_sim_end_unread(end) > 0) {
+        sy_sim_trace(net, node, "read conn=%llu len=%zu", (unsigned long long)end->conn->number,
+                     sy_sim_end_unread(end));
+    }
+    while (end != NULL && end->reading && sy_sim_end_unread(end) > 0) {
+        if (total >= SY_SIM_READ_TURN) {
+            sy_sim_ready(end);
             return NULL; /* the rest, and what follows it, in the next turn */
         }
-        const size_t len = sim_end_read(end, net->read_area, draw_read(net, sim_end_unread(end)));
+        const size_t len =
+            sy_sim_end_read(end, net->read_area, draw_read(net, sy_sim_end_unread(end)));
         total += len;
+        node->totals.read_bytes += len;
         const bool more = sy_switch_on_readable(node->sw, end->ref, net->read_area, len, net->now);
         end = still_there(net, name);
+        if (end != NULL && more) {
+            check_flip(node, end);
+        }
         if (end != NULL && more && !end->reading) {
-            sim_fail("%s: on_readable wants more with reading off", node->name);
+            sy_sim_fail("%s: on_readable wants more with reading off", node->name);
         }
         if (!more && end != NULL && end->reading) {
             return NULL; /* decided to end: closed before this turn is over */
@@ -375,17 +402,17 @@ static sim_end *report_bytes(sim_node *node, sim_end *end, end_name name) {
     return end;
 }
 
-static void report_end(sim_node *node, sim_end *end) {
+static void report_end(sy_sim_node *node, sy_sim_end *end) {
     const sy_err err = end->reset_seen ? SY_ERR_REMOTE_RESET : SY_ERR_REMOTE_CLOSED;
     end->end_told = true;
-    sim_trace(node->net, node, "read_end conn=%llu %s", (unsigned long long)end->conn->number,
-              sy_err_name(err));
+    sy_sim_trace(node->net, node, "read_end conn=%llu %s", (unsigned long long)end->conn->number,
+                 sy_err_name(err));
     sy_switch_on_read_end(node->sw, end->ref, err, node->net->now);
 }
 
-static void report_stream(sim_node *node, sim_end *end) {
-    sim_net *net = node->net;
-    const end_name name = {sim_conn_ref(end->conn), end->index};
+static void report_stream(sy_sim_node *node, sy_sim_end *end) {
+    sy_sim_net *net = node->net;
+    const end_name name = {sy_sim_conn_ref(end->conn), end->index};
 
     if (end->failed_due != SY_OK) {
         report_failed(node, end);
@@ -404,7 +431,7 @@ static void report_stream(sim_node *node, sim_end *end) {
         end = still_there(net, name);
     }
     if (end != NULL && end->reading && !end->end_told && (end->fin_seen || end->reset_seen) &&
-        sim_end_unread(end) == 0) {
+        sy_sim_end_unread(end) == 0) {
         report_end(node, end);
         end = still_there(net, name);
     }
@@ -414,28 +441,28 @@ static void report_stream(sim_node *node, sim_end *end) {
     }
 }
 
-static void report_streams(sim_node *node) {
-    const sim_end *last = node->ready_last; /* what comes later waits for the next turn */
+static void report_streams(sy_sim_node *node) {
+    const sy_sim_end *last = node->ready_last; /* what comes later waits for the next turn */
     bool more = node->ready_first != NULL;
     while (more) {
-        sim_end *end = take_ready(node);
+        sy_sim_end *end = take_ready(node);
         more = end != last;
         if (!end->open) {
-            sim_conn_tidy(end->conn);
+            sy_sim_conn_tidy(end->conn);
             continue;
         }
         report_stream(node, end);
     }
 }
 
-static void arm(sim_node *node) {
-    sim_net *net = node->net;
+static void arm(sy_sim_node *node) {
+    sy_sim_net *net = node->net;
     const sy_time next = sy_switch_next_expiry(node->sw);
     if (node->posted) {
-        sim_wake(node, net->now);
+        sy_sim_wake(node, net->now);
     }
     if (node->ready_first != NULL) {
-        sim_wake(node, a_little_later(node));
+        sy_sim_wake(node, a_little_later(node));
     }
     if (next == SY_NEVER) {
         return;
@@ -443,23 +470,23 @@ static void arm(sim_node *node) {
     if (next != node->timer_for || next <= net->now) {
         node->timer_for = next;
         node->timer_at = sy_time_after(sy_time_max(next, net->now + SY_USEC),
-                                       sim_between(&net->turns, 0, net->options.turn_delay_max));
+                                       sy_sim_between(&net->turns, 0, net->options.turn_delay_max));
     }
-    sim_wake(node, node->timer_at);
+    sy_sim_wake(node, node->timer_at);
 }
 
-void sim_turn(sim_node *node) {
-    sim_net *net = node->net;
+void sy_sim_turn(sy_sim_node *node) {
+    sy_sim_net *net = node->net;
     if (node->sw == NULL) {
         return;
     }
     if (net->now < node->paused_until) {
-        sim_wake(node, node->paused_until);
+        sy_sim_wake(node, node->paused_until);
         return;
     }
     node->in_turn = true;
     report_streams(node);
-    sim_report_answers(node);
+    sy_sim_report_answers(node);
     if (node->posted) {
         node->posted = false;
         sy_switch_on_posted(node->sw, net->now);
@@ -469,9 +496,9 @@ void sim_turn(sim_node *node) {
     }
     sy_switch_turn_end(node->sw, net->now);
     node->in_turn = false;
-    sim_watch_turn(node);
+    sy_sim_watch_turn(node);
     if (sy_switch_is_stopped(node->sw)) {
-        sim_node_finish(node);
+        sy_sim_node_finish(node);
         return;
     }
     arm(node);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Watches a switch from outside: the order of the events of each connection, how they ended, the
  * limits of admission after every turn, and that nothing is left at the end. */
-#include "tests/sim/sim_internal.h"
+#include "sim/sim_internal.h"
 
 #include <string.h>
 
@@ -19,20 +19,20 @@ static const char *const kind_names[] = {
 /* ---- Order of events ---------------------------------------------------------------------------
  */
 
-static sim_event_note *note_of(sim_node *node, const sy_event *event) {
+static sy_sim_event_note *note_of(sy_sim_node *node, const sy_event *event) {
     const uint32_t slot = event->ref.slot;
     if (slot >= node->events_cap) {
         const size_t cap = ((size_t)slot + 16) * 2;
-        node->events = sim_grow(node->events, cap, sizeof *node->events);
+        node->events = sy_sim_grow(node->events, cap, sizeof *node->events);
         memset(node->events + node->events_cap, 0, (cap - node->events_cap) * sizeof *node->events);
         node->events_cap = cap;
     }
-    sim_event_note *note = &node->events[slot];
+    sy_sim_event_note *note = &node->events[slot];
     if (note->generation != event->ref.generation) {
         if (note->generation != 0 && !note->ended) {
-            sim_fail("%s: slot %u is used again before its connection ended", node->name, slot);
+            sy_sim_fail("%s: slot %u is used again before its connection ended", node->name, slot);
         }
-        *note = (sim_event_note){.generation = event->ref.generation};
+        *note = (sy_sim_event_note){.generation = event->ref.generation};
         node->open_notes++;
     }
     return note;
@@ -63,9 +63,13 @@ static bool is_in_order(unsigned seen, sy_event_kind kind, bool outbound) {
     return false;
 }
 
-static void keep_end(sim_node *node, const sy_event *event, bool was_up, sy_time now) {
-    sim_end_note *note = &node->end_notes[node->end_note_count++ % SIM_ENDS_KEPT];
-    *note = (sim_end_note){
+static void keep_end(sy_sim_node *node, const sy_event *event, bool was_up, sy_time now) {
+    const size_t kept = node->net->options.ends_kept;
+    if (node->end_notes == NULL) {
+        node->end_notes = sy_sim_alloc(kept * sizeof *node->end_notes);
+    }
+    sy_sim_end_note *note = &node->end_notes[node->end_note_count++ % kept];
+    *note = (sy_sim_end_note){
         .at = now,
         .outbound = event->outbound,
         .was_up = was_up,
@@ -78,7 +82,7 @@ static void keep_end(sim_node *node, const sy_event *event, bool was_up, sy_time
     };
 }
 
-static void count(sim_node *node, const sy_event *event) {
+static void count(sy_sim_node *node, const sy_event *event) {
     node->totals.peers_up += event->kind == SY_EVENT_PEER_UP;
     node->totals.dials += event->kind == SY_EVENT_DIALING;
     node->totals.pongs += event->kind == SY_EVENT_PONG;
@@ -87,30 +91,30 @@ static void count(sim_node *node, const sy_event *event) {
 }
 
 /* SPEC-TEST SW-01 */
-void sim_watch(void *user, const sy_event *event, sy_time now) {
-    sim_node *node = user;
-    sim_event_note *note = note_of(node, event);
+void sy_sim_watch(void *user, const sy_event *event, sy_time now) {
+    sy_sim_node *node = user;
+    sy_sim_event_note *note = note_of(node, event);
     const char *name = kind_names[event->kind];
 
     if (event->kind == SY_EVENT_ENDED) {
-        sim_trace(node->net, node, "event %s slot=%u.%u %s %s %s \"%s\"", name, event->ref.slot,
-                  event->ref.generation, event->outbound ? "out" : "in",
-                  sy_stage_name(event->reason->stage), sy_err_name(event->reason->code),
-                  event->reason->detail.text);
+        sy_sim_trace(node->net, node, "event %s slot=%u.%u %s %s %s \"%s\"", name, event->ref.slot,
+                     event->ref.generation, event->outbound ? "out" : "in",
+                     sy_stage_name(event->reason->stage), sy_err_name(event->reason->code),
+                     event->reason->detail.text);
     } else {
-        sim_trace(node->net, node, "event %s slot=%u.%u %s %s", name, event->ref.slot,
-                  event->ref.generation, event->outbound ? "out" : "in", event->profile);
+        sy_sim_trace(node->net, node, "event %s slot=%u.%u %s %s", name, event->ref.slot,
+                     event->ref.generation, event->outbound ? "out" : "in", event->profile);
     }
     if (note->ended) {
-        sim_fail("%s: event %s after the end of the connection", node->name, name);
+        sy_sim_fail("%s: event %s after the end of the connection", node->name, name);
     }
     if (!is_in_order(note->seen, event->kind, event->outbound)) {
-        sim_fail("%s: event %s out of order (seen %#x)", node->name, name, note->seen);
+        sy_sim_fail("%s: event %s out of order (seen %#x)", node->name, name, note->seen);
     }
     count(node, event);
     if (event->kind == SY_EVENT_ENDED) {
         if (event->reason == NULL || event->reason->code == SY_OK) {
-            sim_fail("%s: an end without reason", node->name);
+            sy_sim_fail("%s: an end without reason", node->name);
         }
         note->ended = true;
         node->open_notes--;
@@ -118,75 +122,75 @@ void sim_watch(void *user, const sy_event *event, sy_time now) {
     }
     note->seen |= SEEN(event->kind);
     if (node->on_event.fn != NULL && node->on_event.kind == event->kind) {
-        sim_at(node->net, sy_time_after(node->net->now, node->on_event.delay), node->on_event.fn,
-               node->on_event.user);
+        sy_sim_at(node->net, sy_time_after(node->net->now, node->on_event.delay), node->on_event.fn,
+                  node->on_event.user);
         node->on_event.fn = NULL;
     }
 }
 
-void sim_on_event(sim_node *node, sy_event_kind kind, sy_duration delay, sim_action fn,
-                  void *user) {
+void sy_sim_on_event(sy_sim_node *node, sy_event_kind kind, sy_duration delay, sy_sim_action fn,
+                     void *user) {
     node->on_event.kind = kind;
     node->on_event.delay = delay;
     node->on_event.fn = fn;
     node->on_event.user = user;
 }
 
-void sim_log_sink(void *user, const sy_log_record *record) {
-    sim_node *node = user;
+void sy_sim_log_sink(void *user, const sy_log_record *record) {
+    sy_sim_node *node = user;
     char line[640];
     (void)sy_log_format_kv(record, line, sizeof line);
-    sim_trace(node->net, node, "log %s", line);
+    sy_sim_trace(node->net, node, "log %s", line);
 }
 
 /* ---- Limits ------------------------------------------------------------------------------------
  */
 
-void sim_watch_turn(sim_node *node) {
+void sy_sim_watch_turn(sy_sim_node *node) {
     const sy_settings *s = &node->settings;
     sy_switch_counts counts;
     sy_switch_get_counts(node->sw, &counts);
 
     if (counts.inbound > s->max_inbound || counts.outbound > s->max_outbound) {
-        sim_fail("%s: %zu inbound of %zu, %zu outbound of %zu", node->name, counts.inbound,
-                 s->max_inbound, counts.outbound, s->max_outbound);
+        sy_sim_fail("%s: %zu inbound of %zu, %zu outbound of %zu", node->name, counts.inbound,
+                    s->max_inbound, counts.outbound, s->max_outbound);
     }
     if (s->total_connections != 0 && counts.peers > s->total_connections) {
-        sim_fail("%s: %zu peers of %zu", node->name, counts.peers, s->total_connections);
+        sy_sim_fail("%s: %zu peers of %zu", node->name, counts.peers, s->total_connections);
     }
     if (counts.pending > s->max_pending) {
-        sim_fail("%s: %zu pending of %zu", node->name, counts.pending, s->max_pending);
+        sy_sim_fail("%s: %zu pending of %zu", node->name, counts.pending, s->max_pending);
     }
     if (counts.memory_used > s->memory_max) {
-        sim_fail("%s: %zu bytes of %zu", node->name, counts.memory_used, s->memory_max);
+        sy_sim_fail("%s: %zu bytes of %zu", node->name, counts.memory_used, s->memory_max);
     }
 }
 
 /* The switch has stopped and still exists. */
-void sim_watch_over(sim_node *node) {
+void sy_sim_watch_over(sy_sim_node *node) {
     sy_switch_counts counts;
     sy_switch_get_counts(node->sw, &counts);
     if (counts.peers != 0 || counts.pending != 0 || counts.inbound != 0 || counts.outbound != 0 ||
         counts.persistent != 0 || counts.unconditional != 0) {
-        sim_fail("%s: connections are counted after the stop", node->name);
+        sy_sim_fail("%s: connections are counted after the stop", node->name);
     }
     /* The loop keeps a few buffers for partial packets; that the rest is exact, down to the last
      * byte, the budget's own end asserts. */
     const size_t kept_max = SPARE_BUFFERS * (node->settings.packet_payload_max + SPARE_SLACK);
     if (counts.memory_used < node->idle_memory ||
         counts.memory_used > node->idle_memory + kept_max) {
-        sim_fail("%s: %zu bytes of budget are used after the stop, %zu were before", node->name,
-                 counts.memory_used, node->idle_memory);
+        sy_sim_fail("%s: %zu bytes of budget are used after the stop, %zu were before", node->name,
+                    counts.memory_used, node->idle_memory);
     }
     if (node->open_notes != 0) {
-        sim_fail("%s: %zu connections never ended", node->name, node->open_notes);
+        sy_sim_fail("%s: %zu connections never ended", node->name, node->open_notes);
     }
     if (node->listeners != NULL) {
-        sim_fail("%s: a listener is left after the stop", node->name);
+        sy_sim_fail("%s: a listener is left after the stop", node->name);
     }
 }
 
-void sim_watch_del(sim_node *node) {
+void sy_sim_watch_del(sy_sim_node *node) {
     sy_mem_release(sy_mem_libc(), node->events);
     node->events = NULL;
     node->events_cap = 0;
@@ -196,40 +200,41 @@ void sim_watch_del(sim_node *node) {
 /* ---- How connections ended ---------------------------------------------------------------------
  */
 
-const sim_end_note *sim_end_at(const sim_node *node, size_t back) {
+const sy_sim_end_note *sy_sim_end_at(const sy_sim_node *node, size_t back) {
     const uint64_t kept = node->end_note_count - node->end_note_base;
-    if (back >= kept || back >= SIM_ENDS_KEPT) {
+    const size_t cap = node->net->options.ends_kept;
+    if (back >= kept || back >= cap) {
         return NULL;
     }
-    return &node->end_notes[(node->end_note_count - 1 - back) % SIM_ENDS_KEPT];
+    return &node->end_notes[(node->end_note_count - 1 - back) % cap];
 }
 
-size_t sim_count_ends(const sim_node *node, sy_stage stage, sy_err code) {
+size_t sy_sim_count_ends(const sy_sim_node *node, sy_stage stage, sy_err code) {
     size_t count_found = 0;
-    const sim_end_note *note;
-    for (size_t i = 0; (note = sim_end_at(node, i)) != NULL; i++) {
+    const sy_sim_end_note *note;
+    for (size_t i = 0; (note = sy_sim_end_at(node, i)) != NULL; i++) {
         count_found += note->reason.stage == stage && note->reason.code == code;
     }
     return count_found;
 }
 
-void sim_expect_end(const sim_node *node, sy_stage stage, sy_err code, const char *clause) {
-    const sim_end_note *note = sim_end_at(node, 0);
+void sy_sim_expect_end(const sy_sim_node *node, sy_stage stage, sy_err code, const char *clause) {
+    const sy_sim_end_note *note = sy_sim_end_at(node, 0);
     if (note == NULL) {
-        sim_fail("%s: no connection has ended; expected %s %s", node->name, sy_stage_name(stage),
-                 sy_err_name(code));
+        sy_sim_fail("%s: no connection has ended; expected %s %s", node->name, sy_stage_name(stage),
+                    sy_err_name(code));
     }
     if (note->reason.stage != stage || note->reason.code != code) {
-        sim_fail("%s: ended with %s %s \"%s\"; expected %s %s", node->name,
-                 sy_stage_name(note->reason.stage), sy_err_name(note->reason.code),
-                 note->reason.detail.text, sy_stage_name(stage), sy_err_name(code));
+        sy_sim_fail("%s: ended with %s %s \"%s\"; expected %s %s", node->name,
+                    sy_stage_name(note->reason.stage), sy_err_name(note->reason.code),
+                    note->reason.detail.text, sy_stage_name(stage), sy_err_name(code));
     }
     if (clause != NULL && strstr(note->clause, clause) == NULL) {
-        sim_fail("%s: ended with clauses \"%s\"; expected \"%s\"", node->name, note->clause,
-                 clause);
+        sy_sim_fail("%s: ended with clauses \"%s\"; expected \"%s\"", node->name, note->clause,
+                    clause);
     }
 }
 
-void sim_forget_ends(sim_node *node) {
+void sy_sim_forget_ends(sy_sim_node *node) {
     node->end_note_base = node->end_note_count;
 }
