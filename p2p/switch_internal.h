@@ -2,8 +2,7 @@
 /* The inside of the switch, shared by its files and by its tests.
  *
  *   switch.c        settings, start and stop, turns and timers
- *   slots.c         the table of connections
- *   link.c          one connection from accept or dial to the end
+ *   link.c slots.c  one connection from accept or dial to the end; the table of them
  *   link_io.c       bytes in and out of a connection
  *   rivals.c        two connections to one ID
  *   dialing.c       the dial table put to work
@@ -282,15 +281,9 @@ void sy_switch_refresh_limits(sy_switch *sw);
 void sy_switch_observe(sy_switch *sw, const sy_event *event);
 sy_event sy_link_event(const sy_peer *link, sy_event_kind kind);
 
-/* ---- slots.c */
-
-/* NULL: gone. */
+/* ---- slots.c: one taken holds no connection until it is put there; false: no memory */
 sy_peer *sy_link_of_ref(sy_switch *sw, sy_stream_ref ref);
-
-/* false: no memory for one more. */
 bool sy_slot_has_room(sy_switch *sw);
-
-/* A slot that belongs to no connection between peers.  false: no memory. */
 bool sy_slot_take(sy_switch *sw, uint32_t *ret_slot);
 
 /* ---- link.c */
@@ -318,17 +311,16 @@ void sy_link_end(sy_peer *link, sy_err code, const sy_detail *detail);
 /* Gives everything back and frees the link; at the end of a turn only. */
 void sy_link_reap(sy_peer *link);
 sy_stage sy_link_stage(const sy_peer *link);
+/* A line about a connection that never was a peer, rationed. */
+void sy_log_refusal(sy_switch *sw, const char *event, const sy_node_id *id,
+                    const sy_endpoint *remote, bool outbound, const char *profile,
+                    const sy_reason *why, uint32_t in_a_row);
 
 /* ---- gate.c */
 
 /* By what is known of it: the address, and the ID (dialed or proven).
  *   SY_ERR_BANNED, SY_ERR_FILTERED */
 sy_err sy_link_check_gate(const sy_peer *link, sy_detail *detail);
-
-/* A line about a connection that never was a peer, rationed. */
-void sy_log_refusal(sy_switch *sw, const char *event, const sy_node_id *id,
-                    const sy_endpoint *remote, bool outbound, const char *profile,
-                    const sy_reason *why, uint32_t in_a_row);
 
 /* ---- verdict.c */
 

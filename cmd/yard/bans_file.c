@@ -67,6 +67,11 @@ char *yard_bans_text(const sy_gate *gate, size_t *ret_len) {
 bool yard_bans_write(const char *path, const sy_gate *gate, char **ret_why) {
     size_t len;
     char *text = yard_bans_text(gate, &len);
+    if (len == 0) { /* no text at all is not even an empty list */
+        *ret_why = yard_format("%s: %s", path, sy_strerror(SY_ERR_NOMEM));
+        free(text);
+        return false;
+    }
     text[len++] = '\n';
     const bool ok = yard_file_write(path, text, len, BANS_MODE, ret_why);
     free(text);

@@ -25,7 +25,7 @@ yard_bans_state yard_bans_read(const char *path, sy_walltime wall, sy_gate *ret_
 /* Replaces the file. */
 bool yard_bans_write(const char *path, const sy_gate *gate, char **ret_why);
 
-/* As a text for sy_switch_bans_decode.  Owned. */
+/* As a text for sy_switch_bans_decode, which refuses that of length 0 (no memory).  Owned. */
 char *yard_bans_text(const sy_gate *gate, size_t *ret_len);
 
 sy_walltime yard_walltime(void);

@@ -326,17 +326,17 @@ static void unwatch_signals(yard_runner *run) {
 
 static int run_loop(yard_runner *run) {
     watch_signals(run);
+    yard_runner_watch_bans(run); /* before they are read: a change from then on is seen */
     bool ok = make_switch(run) && start_switch(run);
     if (ok) {
-        yard_runner_watch_bans(run);
         (void)ev_run(run->loop, 0);
-        yard_runner_unwatch_bans(run);
         if (run->echo != NULL && sy_echo_dropped_count(run->echo) > 0) {
             SY_LOG(&run->log, SY_LOG_WARN, "echo", "echoes_dropped", sy_ev_now(run->ev),
                    SY_F_U64("count", sy_echo_dropped_count(run->echo)));
         }
         yard_runner_say(run, SY_LOG_INFO, "stopped", "");
     }
+    yard_runner_unwatch_bans(run);
     unwatch_signals(run);
     return ok ? YARD_EXIT_OK : YARD_EXIT_FAILED;
 }

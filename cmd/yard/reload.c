@@ -311,22 +311,34 @@ static bool refuse_errors(yard_runner *run, const yard_config *config) {
     return config->errors.count > 0;
 }
 
+/* The file is watched anew, and read once more, for it may have changed since it was checked. */
+static void take_bans(yard_runner *run, const sy_gate *checked) {
+    sy_gate latest;
+    char *why = NULL;
+    yard_runner_unwatch_bans(run);
+    yard_runner_watch_bans(run);
+    const bool is_read =
+        yard_bans_read(run->node.bans_path, yard_walltime(), &latest, &why) == YARD_BANS_READ;
+    free(why);
+    if (!give_bans(run, is_read ? &latest : checked, &why)) {
+        yard_runner_say(run, SY_LOG_ERROR, "bans_refused", why);
+        free(why);
+    }
+    if (is_read) {
+        sy_gate_fini(&latest);
+    }
+}
+
 /* The switch has the new settings; everything else that follows them. */
 static void take_over(yard_runner *run, const yard_node *old, const sy_gate *bans) {
     const sy_filter_settings lists = yard_node_filter(&run->node);
     sy_detail restart;
     sy_detail detail;
-    char *why;
     sy_err err = sy_switch_set_filter(run->sw, &lists, sy_ev_now(run->ev));
     if (err != SY_OK) {
         yard_runner_say(run, SY_LOG_ERROR, "lists_not_taken", sy_strerror(err));
     }
-    if (!give_bans(run, bans, &why)) {
-        yard_runner_say(run, SY_LOG_ERROR, "bans_refused", why);
-        free(why);
-    }
-    yard_runner_unwatch_bans(run);
-    yard_runner_watch_bans(run);
+    take_bans(run, bans);
     change_persistent(run, old, &run->node);
     yard_discovery_reload(&run->discovery, sy_ev_now(run->ev));
     /* Once more: who is persistent has changed, and with it the classes of connections. */

@@ -2,8 +2,10 @@
 """Who may connect: the lists of the configuration, and bans made with `yard bans`."""
 
 import json
+import os
 import re
 import subprocess
+import threading
 import unittest
 
 from harness import YARD, Node, YardTest
@@ -178,6 +180,23 @@ class Bans(YardTest):
         first.wait_log("reason=BANNED", count=refused + 1)
         path.write_text(good)
         first.wait_log(r"event=bans .*count=1", count=2)
+
+    def test_a_ban_made_while_the_node_starts_is_seen(self):
+        home = self.home("first")
+        path = home / "config" / "bans.json"
+        os.mkfifo(path)
+
+        def command():
+            with open(path, "w") as file:  # the node reads
+                (home / "new").write_text(json.dumps({"bans": [{"rule": "10.0.0.1"}]}))
+                (home / "new").rename(path)
+                file.write('{"bans": []}')
+
+        writer = threading.Thread(target=command)
+        writer.start()
+        first = self.node(name="first")
+        writer.join()
+        first.wait_log(r"event=bans .*count=1")
 
 
 class Ids(YardTest):

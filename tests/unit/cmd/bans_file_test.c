@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "cmd/yard/bans_file.h"
 #include "cmd/yard/files.h"
 #include "cmd/yard/util.h"
@@ -103,6 +105,31 @@ Test(bans_file, a_path_that_cannot_be_followed_is_unreadable) {
     (void)snprintf(inside, sizeof inside, "%s/none/bans.json", folder);
     cr_assert_eq(yard_bans_read(inside, NOW, &gate, &why), YARD_BANS_READ);
     cr_expect_eq(gate.ban_count, 0);
+    sy_gate_fini(&gate);
+}
+
+static void *no_memory(size_t size) {
+    (void)size;
+    return NULL;
+}
+
+Test(bans_file, without_memory_the_file_stays) {
+    static const char good[] = "{\"bans\": []}";
+    sy_gate gate;
+    char *why = NULL;
+    put(good);
+    sy_gate_init(&gate, sy_mem_libc());
+    json_set_alloc_funcs(no_memory, free);
+    const bool written = yard_bans_write(path, &gate, &why);
+    json_set_alloc_funcs(malloc, free);
+    cr_assert(!written);
+    cr_expect_not_null(strstr(why, path), "%s", why);
+    free(why);
+    char *text = NULL;
+    size_t len = 0;
+    cr_assert(yard_file_read(path, 100, &text, &len, &why));
+    cr_expect_str_eq(text, good);
+    free(text);
     sy_gate_fini(&gate);
 }
 
