@@ -13,6 +13,7 @@
 #include <switchyard/assert.h>
 
 #include "p2p/abci_client.h"
+#include "p2p/lookup.h"
 
 #define OUT_CAP ((size_t)8 * SY_ABCI_REQUEST_MAX)
 

@@ -2,6 +2,7 @@
 /* The dial table put to work: it says what to do next, this file does it and reports back.
  *
  * SPEC SW-36 SW-37 SW-39 SW-40 SW-44 */
+#include "p2p/lookup.h"
 #include "p2p/switch_internal.h"
 
 #include <string.h>

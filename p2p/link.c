@@ -2,6 +2,7 @@
 /* One connection from accept or dial to its end: states, checks in their order, deadlines, reasons.
  *
  * SPEC SW-01 SW-02 SW-05 SW-08 SW-09 SW-10 SW-11 */
+#include "p2p/lookup.h"
 #include "p2p/switch_internal.h"
 
 #include <string.h>

@@ -3,6 +3,7 @@
  * (cached and rationed, because a remote chooses the name).  Each has a deadline of its own.
  *
  * SPEC SW-25 SW-26 SW-38 SW-58 NI-41 */
+#include "p2p/lookup.h"
 #include "p2p/app.h"
 
 #include <string.h>

@@ -2,6 +2,7 @@
 /* The switch as a whole: reactors, start and stop, the driver's reports, turns and timers. */
 #include "p2p/app.h"
 #include "p2p/isolated.h"
+#include "p2p/lookup.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -377,21 +377,6 @@ void sy_dialing_on_resolved(sy_switch *sw, sy_dial_ref dial, const sy_endpoint *
 void sy_dialing_on_link_ended(sy_peer *link);
 void sy_dialing_on_link_up(sy_peer *link);
 
-/* ---- lookup.c */
-
-/* For a dial: the answer goes to the dial table. */
-sy_err sy_lookup_for_dial(sy_switch *sw, const char *host, sy_dial_ref dial);
-
-/* For the application: the answer goes to sy_app_on_resolved. */
-sy_err sy_lookup_for_app(sy_switch *sw, const char *host, sy_resolve_ref *ret_ref);
-
-/* For a ListenAddr: the answer goes to sy_link_on_listen_resolved, perhaps at once. */
-void sy_lookup_for_link(sy_peer *link, const char *host);
-void sy_lookup_on_deadline(sy_switch *sw, sy_lookup *lookup);
-void sy_lookup_on_retry(sy_switch *sw, sy_lookup *lookup);
-void sy_lookup_cancel(sy_switch *sw, sy_resolve_ref ref);
-void sy_lookup_cancel_all(sy_switch *sw);
-
 /* ---- own_addr.c */
 void sy_own_addr_on_listen(sy_switch *sw, const sy_endpoint *bound);
 void sy_own_addr_on_connected(sy_switch *sw, const sy_endpoint *local);

@@ -38,6 +38,9 @@ static void add(spec_case *cases, size_t *count, const spec_group *group, const 
                    : profiles == SPEC_COMETBFT ? "cb-"
                                                : "",
                    row->id);
+    if (spec_group_exists(one->id)) {
+        spec_die("a case and a group have the name %s", one->id);
+    }
     for (size_t i = 0; i + 1 < *count; i++) {
         if (strcmp(cases[i].id, one->id) == 0) {
             spec_die("two cases have the id %s", one->id);

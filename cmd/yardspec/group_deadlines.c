@@ -325,7 +325,7 @@ static void run_deaf(spec_run *run, const spec_row *row) {
 }
 
 static const spec_row keepalive[] = {
-    {"keepalive", "MX-37", NULL, "the target pings after ping_interval", .flags = SPEC_F_KEEP,
+    {"keepalive-ping", "MX-37", NULL, "the target pings after ping_interval", .flags = SPEC_F_KEEP,
      .run = run_ping},
     {"keepalive-traffic", "MX-37", NULL, "... whatever else is sent", .flags = SPEC_F_KEEP,
      .run = run_ping, .arg = 1},

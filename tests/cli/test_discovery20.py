@@ -12,6 +12,7 @@ from harness import Node, YardTest
 
 NODES = 20
 TARGET = 5          # outbound peers of each
+INBOUND = 10        # so that nobody has all others as peers before it has dialed enough of them
 SEED_IN, SEED_PENDING, SEED_OUT = 6, 4, 3
 REACH_S = 50
 LOITERERS, SILENT = 8, 40
@@ -89,7 +90,7 @@ class Discovery20(YardTest):
 
     def start(self, name, seed, **kw):
         return self.node("--p2p.seeds", seed.full, "--p2p.max_num_outbound_peers", TARGET,
-                         *PRIVATE, name=name, **kw)
+                         "--p2p.max_num_inbound_peers", INBOUND, *PRIVATE, name=name, **kw)
 
     def wait_targets(self, nodes, seed, seconds):
         deadline = time.monotonic() + seconds
@@ -132,6 +133,7 @@ class Discovery20(YardTest):
         self.assertLessEqual(outbound, SEED_OUT)
         for node in nodes:
             self.assertLessEqual(len(self.outbound(node, but=(seed.id,))), TARGET, node.home)
+            self.assertLessEqual(most_peers(node.log(), "in"), INBOUND, node.home)
 
         seed.kill()
         self.check_restart(nodes, seed)

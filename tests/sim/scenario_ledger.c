@@ -286,7 +286,7 @@ static void histories(uint64_t seed) {
 }
 
 static const sim_scenario scenarios[] = {
-    {"histories", histories, 300},
+    {"histories", histories, 200},
 };
 
 int main(int argc, char **argv) {

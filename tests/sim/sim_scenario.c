@@ -56,6 +56,10 @@ void sim_net_del(sim_net *net) {
     sy_sim_net_del(net);
 }
 
+FILE *sim_trace_file(void) {
+    return run.trace;
+}
+
 const char *sim_last_hash(void) {
     return run.last_hash;
 }

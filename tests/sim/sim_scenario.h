@@ -19,6 +19,9 @@ typedef struct sim_scenario {
 
 int sim_main(int argc, char **argv, const sim_scenario *scenarios, size_t count);
 
+/* What --trace asked for; NULL: nothing. */
+FILE *sim_trace_file(void);
+
 /* The hash of the run that sim_net_del ended last; the hash over all runs of a scenario stands at
  * the end of its line. */
 const char *sim_last_hash(void);

@@ -63,7 +63,7 @@ Test(saver, the_last_text_is_written) {
     for (int rounds = 0; rounds < 20; rounds++) {
         yard_saver *saver = yard_saver_new(drop, &dropped);
         for (int i = 0; i <= rounds; i++) {
-            char text[16];
+            char text[32];
             (void)snprintf(text, sizeof text, "text %d", i);
             put(saver, fx.one, text);
             put(saver, fx.two, i == rounds ? "the end" : "not yet");
@@ -72,7 +72,7 @@ Test(saver, the_last_text_is_written) {
         cr_expect_eq(error, NULL);
         error = yard_saver_close(saver);
         cr_expect_eq(error, NULL);
-        char want[16];
+        char want[32];
         (void)snprintf(want, sizeof want, "text %d", rounds);
         expect_text(fx.one, want);
         expect_text(fx.two, "the end");
