@@ -273,6 +273,17 @@ static void start_control(sy_mux *mux, bool pong, sy_time now) {
     sy_token_bucket_spend(&mux->send_rate, len, now); /* SPEC MX-50 */
 }
 
+/* Bytes that are worth waking up for when the rate has run out: a packet alone would fill one frame
+ * and begin another, which costs the wire twice what it carries.  What the channel has, at most
+ * half a burst, at least the packet. */
+static size_t worth_waiting_for(const sy_mux *mux, uint16_t channel, size_t packet) {
+    const sy_mux_chan *chan = &mux->chans[channel];
+    const uint64_t half = mux->send_rate.burst / 2;
+    const size_t waiting = chan->queued_bytes - chan->head_sent;
+    const size_t worth = waiting < half ? waiting : (size_t)half;
+    return worth > packet ? worth : packet;
+}
+
 /* Makes the next packet the current one; false when there is none to send now. */
 static bool start_packet(sy_mux *mux, sy_time now) {
     if (mux->pong_owed) { /* SPEC MX-41 */
@@ -292,7 +303,8 @@ static bool start_packet(sy_mux *mux, sy_time now) {
     sy_mux_packet_out next;
     const size_t size = frame(mux, channel, &next);
     if (!sy_token_bucket_take(&mux->send_rate, size, now)) { /* SPEC MX-49 */
-        mux->send_ready_at = sy_token_bucket_ready_at(&mux->send_rate, size, now);
+        const size_t worth = worth_waiting_for(mux, channel, size);
+        mux->send_ready_at = sy_token_bucket_ready_at(&mux->send_rate, worth, now);
         return false;
     }
     mux->out = next;
