@@ -28,7 +28,7 @@ def setUpModule():
     run("make", "-C", os.path.join(ROOT, "examples"), f"OUT={TREE['temp']}",
         f"CC={os.environ['SY_CC']}", f"CFLAGS=-O1 -g -fsanitize={os.environ['SY_SANITIZE']} "
         "-fno-sanitize-recover=all", f"CPPFLAGS=-I{BUILD}/include",
-        f"LDLIBS={BUILD}/lib/libswitchyard.a {' '.join(libs)}")
+        f"LDLIBS={BUILD}/lib/libswitchyard-sim.a {BUILD}/lib/libswitchyard.a {' '.join(libs)}")
 
 
 def tearDownModule():
