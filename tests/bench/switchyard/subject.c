@@ -19,6 +19,8 @@
 
 #include "bench.h"
 
+#define DIALS_AT_ONCE 1000 /* idle: the other end has room for 4096 handshakes */
+
 enum {
     BULK,
     URGENT,
@@ -185,6 +187,15 @@ static void on_ack(node *n, const uint8_t *data, size_t len, sy_time now) {
     finish();
 }
 
+static void dial(node *n, const char *text) {
+    sy_detail detail;
+    if (sy_addr_parse(text, strlen(text), SY_ADDR_ID_REQUIRED, &n->target, &detail) != SY_OK) {
+        bench_die("%s: %s", text, detail.text);
+    }
+    dials++;
+    must(sy_switch_dial(n->sw, &n->target, SY_DIAL_ONCE, sy_ev_now(n->ev)), "dial");
+}
+
 /* ---- the reactor ---- */
 
 static sy_err on_start(void *reactor, sy_switch *sw, const sy_channel *channels, sy_time now) {
@@ -210,6 +221,9 @@ static void on_added(void *reactor, sy_peer *peer, void *state, sy_time now) {
     }
     targets[up++] = (target){sy_peer_ref_of(peer), state};
     if (bench_is_row(&args, "idle")) {
+        if (dials < args.nodes) {
+            dial(&nodes[dials], args.addrs[0]);
+        }
         if (up == args.nodes) {
             printf("connected\n");
         }
@@ -403,15 +417,6 @@ static void listen_on(node *n, bool last) {
     printf("%s@%s%s", id, text, last ? "\n" : ",");
 }
 
-static void dial(node *n, const char *text) {
-    sy_detail detail;
-    if (sy_addr_parse(text, strlen(text), SY_ADDR_ID_REQUIRED, &n->target, &detail) != SY_OK) {
-        bench_die("%s: %s", text, detail.text);
-    }
-    dials++;
-    must(sy_switch_dial(n->sw, &n->target, SY_DIAL_ONCE, sy_ev_now(n->ev)), "dial");
-}
-
 /* A line on standard input: the peers of an idle run are to be used once; its end: we are done. */
 static void on_stdin(struct ev_loop *l, ev_io *watcher, int revents) {
     char line[64];
@@ -458,7 +463,7 @@ int main(int argc, char **argv) {
         for (size_t i = 0; args.nodes == 1 && i < args.addr_count; i++) {
             dial(&nodes[0], args.addrs[i]);
         }
-        for (size_t i = 0; args.nodes > 1 && i < args.nodes; i++) {
+        for (size_t i = 0; args.nodes > 1 && i < args.nodes && i < DIALS_AT_ONCE; i++) {
             dial(&nodes[i], args.addrs[0]);
         }
     }
