@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slow-loris: each stage of the handshake byte by byte, and huge lengths said at each stage."""
 
+import time
 import unittest
 
 from harness import PROFILES, HostileTest, pick
@@ -45,6 +46,7 @@ class Loris(HostileTest):
         for profile in PROFILES:
             for stage, first, reason in DECLARED:
                 with self.subTest(profile=profile, stage=stage, first=first):
+                    time.sleep(0.5)  # lines are rationed, ten a second: leave room for one of these
                     attack = self.attack(target, profile=profile, stage=stage, act="declare",
                                          first=first, count=COUNT, spread=COUNT)
                     attack.wait_ready()

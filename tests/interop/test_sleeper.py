@@ -271,10 +271,12 @@ class SleeperTest(InteropTest):
         time.sleep(BEFORE / 2)
         began = time.monotonic()
         subject.command("sleep 60000")
+        # a Go peer whose writes are blocked notices no missing pong, so they may not be for long
+        wait_until("nothing more is read", lambda: subject.report()["paused"] == 1, 20, 0.1)
+        flow.stop()
         # its pings are not read: it drops us after its own time-out
         removed = peer.wait("peer_removed", 20, id=subject.id)
         took = time.monotonic() - began
-        flow.stop()
         self.assertIn("pong timeout", removed["reason"])
         self.assertEqual(subject.report()["asleep"], 1)
         subject.command("sleep 0")
