@@ -299,11 +299,12 @@ static void seal_several(sy_frame_key *key, const sy_lanes *lanes, uint8_t *plai
                          size_t frames, uint8_t *out) {
     sy_lanes_job job;
     start_job(&job, key, frames);
-    for (size_t i = 0; i < frames; i++, len -= len < SY_FRAME_DATA_MAX ? len : SY_FRAME_DATA_MAX) {
+    for (size_t i = 0; i < frames; i++) {
         const size_t n = len < SY_FRAME_DATA_MAX ? len : SY_FRAME_DATA_MAX;
         store_le(job.head[i], n, HEADER_LEN);
         pad(plain + i * SY_FRAME_DATA_MAX, n);
         advance_counter(key);
+        len -= n;
     }
     lanes->chacha20_poly1305.seal(&job, plain, out);
 }
@@ -435,8 +436,9 @@ static sy_err open_batch(sy_frame_key *key, sy_scratch *scratch, const uint8_t *
         if (err != SY_OK) {
             return err;
         }
-        in += (several > 0 ? several : 1) * SY_SEALED_LEN;
-        count -= several > 0 ? several : 1;
+        const size_t opened = several > 0 ? several : 1;
+        in += opened * SY_SEALED_LEN;
+        count -= opened;
     }
     return SY_OK;
 }
