@@ -6,6 +6,8 @@
 
 #include <switchyard/assert.h>
 
+#include "base/le.h"
+
 /* A transcript is a STROBE-128 object with three operations: "meta-AD" absorbs labels and lengths,
  * "AD" absorbs messages, "PRF" squeezes a challenge.  All of them work on one Keccak-f[1600] state
  * of which the first STROBE_RATE bytes are touched. */
@@ -49,20 +51,6 @@ static uint64_t rotl64(uint64_t x, unsigned n) {
     return (x << n) | (x >> (64 - n));
 }
 
-static uint64_t load64_le(const uint8_t *p) {
-    uint64_t x = 0;
-    for (unsigned i = 0; i < 8; i++) {
-        x |= (uint64_t)p[i] << (8 * i);
-    }
-    return x;
-}
-
-static void store64_le(uint8_t *p, uint64_t x) {
-    for (unsigned i = 0; i < 8; i++) {
-        p[i] = (uint8_t)(x >> (8 * i));
-    }
-}
-
 static void keccak_round(uint64_t a[KECCAK_LANES], uint64_t constant) {
     uint64_t parity[5];
     for (unsigned x = 0; x < 5; x++) {
@@ -95,13 +83,13 @@ static void keccak_round(uint64_t a[KECCAK_LANES], uint64_t constant) {
 void sy_keccak_f1600(uint8_t state[200]) {
     uint64_t lanes[KECCAK_LANES];
     for (unsigned i = 0; i < KECCAK_LANES; i++) {
-        lanes[i] = load64_le(state + 8 * i);
+        lanes[i] = sy_load_le(state + 8 * i, 8);
     }
     for (unsigned round = 0; round < KECCAK_ROUNDS; round++) {
         keccak_round(lanes, round_constant[round]);
     }
     for (unsigned i = 0; i < KECCAK_LANES; i++) {
-        store64_le(state + 8 * i, lanes[i]);
+        sy_store_le(state + 8 * i, lanes[i], 8);
     }
     sodium_memzero(lanes, sizeof lanes);
 }

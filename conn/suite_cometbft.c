@@ -6,6 +6,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/le.h"
 #include "base/mutant.h"
 #include "base/rd.h"
 #include "conn/hkdf.h"
@@ -231,30 +232,16 @@ static sy_err decode_auth(const uint8_t *body, size_t len, sy_auth_msg *ret_auth
     return SY_OK;
 }
 
-static void store_le(uint8_t *p, uint64_t x, unsigned size) {
-    for (unsigned i = 0; i < size; i++) {
-        p[i] = (uint8_t)(x >> (8 * i));
-    }
-}
-
-static uint64_t load_le(const uint8_t *p, unsigned size) {
-    uint64_t x = 0;
-    for (unsigned i = 0; i < size; i++) {
-        x |= (uint64_t)p[i] << (8 * i);
-    }
-    return x;
-}
-
 /* Frames that the counter allows.  Its last value is not used: the counter would wrap after it.
  * SPEC CC-17 */
 static uint64_t frames_left(const sy_frame_key *key) {
-    return UINT64_MAX - load_le(key->nonce + COUNTER_AT, 8);
+    return UINT64_MAX - sy_load_le(key->nonce + COUNTER_AT, 8);
 }
 
 /* SPEC CC-16 */
 static void advance_counter(sy_frame_key *key) {
     SY_ASSERT(frames_left(key) > 0);
-    store_le(key->nonce + COUNTER_AT, load_le(key->nonce + COUNTER_AT, 8) + 1, 8);
+    sy_store_le(key->nonce + COUNTER_AT, sy_load_le(key->nonce + COUNTER_AT, 8) + 1, 8);
 }
 
 /* The key once per batch; each frame then sets only its nonce. */
@@ -288,7 +275,7 @@ static void pad(uint8_t *data, size_t len) {
 static void start_job(sy_lanes_job *job, const sy_frame_key *key, size_t frames) {
     job->key = key->key;
     job->frames = frames;
-    const uint64_t counter = load_le(key->nonce + COUNTER_AT, 8);
+    const uint64_t counter = sy_load_le(key->nonce + COUNTER_AT, 8);
     for (size_t i = 0; i < frames; i++) {
         job->nonce[i] = counter + i;
     }
@@ -301,7 +288,7 @@ static void seal_several(sy_frame_key *key, const sy_lanes *lanes, uint8_t *plai
     start_job(&job, key, frames);
     for (size_t i = 0; i < frames; i++) {
         const size_t n = len < SY_FRAME_DATA_MAX ? len : SY_FRAME_DATA_MAX;
-        store_le(job.head[i], n, HEADER_LEN);
+        sy_store_le(job.head[i], n, HEADER_LEN);
         pad(plain + i * SY_FRAME_DATA_MAX, n);
         advance_counter(key);
         len -= n;
@@ -312,7 +299,7 @@ static void seal_several(sy_frame_key *key, const sy_lanes *lanes, uint8_t *plai
 static sy_err seal_one(sy_frame_key *key, EVP_CIPHER_CTX *ctx, uint8_t *plain, size_t len,
                        uint8_t *out) {
     uint8_t *frame = plain - HEADER_LEN;
-    store_le(frame, len, HEADER_LEN);
+    sy_store_le(frame, len, HEADER_LEN);
     pad(plain, len);
     return seal_frame(key, ctx, frame, out);
 }
@@ -379,7 +366,7 @@ static sy_err open_frame(sy_frame_key *key, EVP_CIPHER_CTX *ctx, const uint8_t *
     sy_err err = open_sealed(key, ctx, in, frame);
     if (err == SY_OK) {
         /* SPEC CC-19: what follows the data is not looked at. */
-        err = sy_frame_run_accept(run, (uint32_t)load_le(frame, HEADER_LEN));
+        err = sy_frame_run_accept(run, (uint32_t)sy_load_le(frame, HEADER_LEN));
         if (SY_MUTANT(PADDING_CB) && run->declared < SY_FRAME_DATA_MAX &&
             frame[SY_FRAME_LEN - 1] != 0) {
             err = SY_ERR_FRAME_LENGTH;
@@ -401,7 +388,7 @@ static sy_err open_several(sy_frame_key *key, const sy_lanes *lanes, const uint8
     const size_t good = lanes->chacha20_poly1305.open(&job, in, out + run->len);
     uint32_t data_len[SY_LANES_FRAMES];
     for (size_t i = 0; i < good; i++) {
-        data_len[i] = (uint32_t)load_le(job.head[i], HEADER_LEN);
+        data_len[i] = (uint32_t)sy_load_le(job.head[i], HEADER_LEN);
     }
     size_t taken = 0;
     const sy_err err = sy_frame_run_take(run, out, data_len, good, &taken);

@@ -7,6 +7,7 @@
 
 #include <switchyard/assert.h>
 
+#include "base/le.h"
 #include "base/mutant.h"
 #include "base/rd.h"
 #include "conn/scratch_internal.h"
@@ -293,14 +294,6 @@ static uint32_t load32_be(const uint8_t *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static uint64_t load_le64(const uint8_t *p) {
-    uint64_t x = 0;
-    for (unsigned i = 0; i < 8; i++) {
-        x |= (uint64_t)p[i] << (8 * i);
-    }
-    return x;
-}
-
 /* SPEC STS-13 STS-14: what stands behind the data is zero. */
 static void pad(uint8_t *data, size_t len) {
     memset(data + len, SY_MUTANT(PADDING_SENT_TM) ? 0x55 : 0, SY_FRAME_DATA_MAX - len);
@@ -334,7 +327,7 @@ static void start_job(sy_lanes_job *job, sy_frame_key *key, size_t frames) {
     sy_frame_key at = {.subkey_valid = false};
     memcpy(at.nonce, key->nonce, sizeof at.nonce);
     for (size_t i = 0; i < frames; i++) {
-        job->nonce[i] = load_le64(at.nonce + SUBNONCE_AT);
+        job->nonce[i] = sy_load_le(at.nonce + SUBNONCE_AT, 8);
         advance_nonce(&at);
     }
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Little-endian numbers of fixed size in bytes.  Any alignment, any thread. */
+#ifndef SY_BASE_LE_H
+#define SY_BASE_LE_H
+
+#include <stdint.h>
+
+/* size bytes (1..8) at p. */
+static inline uint64_t sy_load_le(const uint8_t *p, unsigned size) {
+    uint64_t x = 0;
+    for (unsigned i = 0; i < size; i++) {
+        x |= (uint64_t)p[i] << (8 * i);
+    }
+    return x;
+}
+
+/* The lowest size bytes (1..8) of x. */
+static inline void sy_store_le(uint8_t *p, uint64_t x, unsigned size) {
+    for (unsigned i = 0; i < size; i++) {
+        p[i] = (uint8_t)(x >> (8 * i));
+    }
+}
+
+#endif
