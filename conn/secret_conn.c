@@ -25,6 +25,7 @@
 #include "base/rd.h"
 #include "conn/scratch_internal.h"
 #include "conn/suite.h"
+#include "conn/x25519_base.h"
 
 typedef enum state {
     STATE_AWAIT_EPHEMERAL,
@@ -150,8 +151,7 @@ static void drop_handshake_when_over(sy_secret_conn *conn) {
 sy_err sy_secret_conn_new(const sy_mem *mem, sy_budget *budget, const sy_suite *suite,
                           const sy_signer *signer, const uint8_t eph_secret[SY_CONN_KEY_LEN],
                           sy_secret_conn **ret_conn) {
-    SY_REQUIRE(mem != NULL && budget != NULL && suite != NULL);
-    SY_REQUIRE(signer->sign != NULL);
+    SY_REQUIRE(mem != NULL && budget != NULL && suite != NULL && signer->sign != NULL);
     SY_REQUIRE(suite->eph_msg_len <= SY_EPH_MSG_MAX);
     SY_REQUIRE(suite->auth_msg_len <= SY_FRAME_DATA_MAX);
 
@@ -173,7 +173,7 @@ sy_err sy_secret_conn_new(const sy_mem *mem, sy_budget *budget, const sy_suite *
     conn->state = STATE_AWAIT_EPHEMERAL;
     conn->hs->signer = *signer;
     memcpy(conn->hs->eph_secret, eph_secret, SY_CONN_KEY_LEN);
-    (void)crypto_scalarmult_base(conn->hs->eph_pub, eph_secret); /* cannot fail */
+    sy_x25519_base(eph_secret, conn->hs->eph_pub);
     *ret_conn = conn;
     return SY_OK;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sockets of the libev driver.  EINTR and EAGAIN are handled in sock_read and sock_write only. */
+#define _GNU_SOURCE /* accept4 */
 #include "p2p/ev/ev_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -406,13 +406,6 @@ static bool is_passing_accept_error(int error) {
 
 static void take_accepted(sy_ev_listener *listener, int fd, const sy_endpoint *remote) {
     sy_ev *ev = listener->ev;
-    const int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
-        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
-        (void)close(fd);
-        return;
-    }
-    tune(fd);
     sy_ev_stream *stream = stream_new(ev, fd);
     if (stream == NULL) {
         (void)close(fd);
@@ -427,6 +420,11 @@ static void take_accepted(sy_ev_listener *listener, int fd, const sy_endpoint *r
     }
 }
 
+static int accept_nonblocking(int fd, struct sockaddr_storage *addr) {
+    socklen_t len = sizeof *addr;
+    return accept4(fd, (struct sockaddr *)addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
 static void on_accept(struct ev_loop *loop, ev_io *watcher, int revents) {
     (void)loop;
     (void)revents;
@@ -434,8 +432,7 @@ static void on_accept(struct ev_loop *loop, ev_io *watcher, int revents) {
 
     for (size_t i = 0; i < SY_EV_ACCEPT_TURN && ev_is_active(&listener->accept); i++) {
         struct sockaddr_storage addr;
-        socklen_t len = sizeof addr;
-        const int fd = accept(listener->fd, (struct sockaddr *)&addr, &len);
+        const int fd = accept_nonblocking(listener->fd, &addr);
         if (fd < 0) {
             if (!is_passing_accept_error(errno)) {
                 pause_listener(listener);
@@ -458,6 +455,7 @@ static int bind_and_listen(const sy_endpoint *local, sy_detail *detail) {
         return -1;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    tune(fd); /* what is accepted inherits it */
     if (bind(fd, (const struct sockaddr *)&addr, len) != 0 || listen(fd, SY_EV_BACKLOG) != 0) {
         char text[SY_ENDPOINT_TEXT_CAP];
         const int error = errno;

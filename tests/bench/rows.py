@@ -122,6 +122,14 @@ def handshakes(profile, count):
                       run_nodes=8, pinned=True)
 
 
+def handshakes_bare(profile, count):
+    """The Go stacks without their switch; no row of ours, which has no such thing."""
+    exp = handshakes(profile, count)
+    exp.kind, exp.subjects, exp.in_quick = "handshakes-bare", who(profile)[1:], False
+    exp.yields = [("handshakes-bare-" + profile, "1/s", per_second, True)]
+    return exp
+
+
 def broadcast(profile, count):
     return Experiment("bulk", profile, who(profile),
                       [("broadcast-50-" + profile, "MB/s", rate, True)], warm=8, count=count,
@@ -168,6 +176,7 @@ def experiments(quick):
     relay = bulk("cometbft", "64k", 64 * KIB, 4096, False)
     relay.yields = [("relay-20ms-64k-cometbft", "MB/s", rate, True)]
     relay.subjects, relay.relay_ms, relay.rounds = who("cometbft"), 20, 2
-    out += [defaults, relay, idle("cometbft", 10000, False)]
+    out += [defaults, relay, idle("cometbft", 10000, False), handshakes_bare("cometbft", 12000),
+            handshakes_bare("tendermint", 12000)]
     out += [active("cometbft", n, 131072 // n) for n in (1, 10, 100, 1000)]
     return [e for e in out if e.in_quick or not quick]

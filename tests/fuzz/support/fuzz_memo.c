@@ -13,6 +13,7 @@
 
 int __real_crypto_scalarmult(unsigned char *q, const unsigned char *n, const unsigned char *p);
 int __real_crypto_scalarmult_base(unsigned char *q, const unsigned char *n);
+int __real_crypto_scalarmult_ed25519_base(unsigned char *q, const unsigned char *n);
 int __real_crypto_sign_detached(unsigned char *sig, unsigned long long *ret_len,
                                 const unsigned char *m, unsigned long long len,
                                 const unsigned char *sk);
@@ -20,6 +21,7 @@ int __real_crypto_sign_verify_detached(const unsigned char *sig, const unsigned 
                                        unsigned long long len, const unsigned char *pk);
 int __wrap_crypto_scalarmult(unsigned char *q, const unsigned char *n, const unsigned char *p);
 int __wrap_crypto_scalarmult_base(unsigned char *q, const unsigned char *n);
+int __wrap_crypto_scalarmult_ed25519_base(unsigned char *q, const unsigned char *n);
 int __wrap_crypto_sign_detached(unsigned char *sig, unsigned long long *ret_len,
                                 const unsigned char *m, unsigned long long len,
                                 const unsigned char *sk);
@@ -84,18 +86,29 @@ int __wrap_crypto_scalarmult(unsigned char *q, const unsigned char *n, const uns
     return failed;
 }
 
-int __wrap_crypto_scalarmult_base(unsigned char *q, const unsigned char *n) {
-    question ask = {.key = {2}, .len = 1};
+typedef int multiply_base(unsigned char *q, const unsigned char *n);
+
+static int remembered_base(uint8_t operation, multiply_base *real, unsigned char *q,
+                           const unsigned char *n) {
+    question ask = {.key = {operation}, .len = 1};
     (void)add(&ask, n, 32);
     if (is_known(&ask)) {
         memcpy(q, place_of(&ask)->result, 32);
         return 0;
     }
-    const int failed = __real_crypto_scalarmult_base(q, n);
+    const int failed = real(q, n);
     if (failed == 0) {
         learn(&ask, q, 32);
     }
     return failed;
+}
+
+int __wrap_crypto_scalarmult_base(unsigned char *q, const unsigned char *n) {
+    return remembered_base(2, __real_crypto_scalarmult_base, q, n);
+}
+
+int __wrap_crypto_scalarmult_ed25519_base(unsigned char *q, const unsigned char *n) {
+    return remembered_base(5, __real_crypto_scalarmult_ed25519_base, q, n);
 }
 
 int __wrap_crypto_sign_detached(unsigned char *sig, unsigned long long *ret_len,

@@ -321,16 +321,30 @@ func runIdle() {
 	}
 }
 
-// Handshakes: secret connection and NodeInfo, without the switch around them; args.nodes at a time.
+// Handshakes, args.nodes at a time.  In the row "handshakes" they are complete: a switch dials, the
+// connection becomes a peer of both switches and their reactors, and is stopped.  In the row
+// "handshakes-bare" they are the secret connection and NodeInfo, without a switch.
 
-func serveHandshakes() {
+const bareRow = "handshakes-bare"
+
+func isHandshakes() bool { return args.row == "handshakes" || args.row == bareRow }
+
+var shaken atomic.Int64
+
+// onShaken is called by the serving side for each handshake that is complete.
+func onShaken() {
+	if shaken.Add(1) == int64(args.count) {
+		fmt.Println("done")
+	}
+}
+
+func serveBare() {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		die("listen: %v", err)
 	}
 	key := newKey()
 	fmt.Printf("ready %s\n", ln.Addr())
-	var done atomic.Int64
 	for {
 		c, err := ln.Accept()
 		if err != nil {
@@ -340,35 +354,59 @@ func serveHandshakes() {
 			if err := handshake(c, key); err != nil {
 				die("handshake: %v", err)
 			}
-			if done.Add(1) == int64(args.count) {
-				fmt.Println("done")
-			}
+			onShaken()
 			_, _ = c.Read(make([]byte, 1))
 			_ = c.Close()
 		}()
 	}
 }
 
+// bareDialer makes handshakes with one key.
+func bareDialer() func() error {
+	key := newKey()
+	return func() error {
+		c, err := net.Dial("tcp", args.addrs[0])
+		if err != nil {
+			return err
+		}
+		defer func() { _ = c.Close() }()
+		return handshake(c, key)
+	}
+}
+
+// A worker takes its nodes in turn, for a switch that has just seen a peer leave may not have
+// forgotten its ID yet.
+const nodesPerWorker = 8
+
+func workerOf(index int) []func() error {
+	if args.row == bareRow {
+		return []func() error{bareDialer()}
+	}
+	var nodes []func() error
+	for i := 0; i < nodesPerWorker; i++ {
+		nodes = append(nodes, startDialer(index*nodesPerWorker+i))
+	}
+	return nodes
+}
+
 func runHandshakes() {
+	var workers [][]func() error
+	for i := 0; i < args.nodes; i++ {
+		workers = append(workers, workerOf(i))
+	}
 	start := time.Now()
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for i := 0; i < args.nodes; i++ {
+	for _, nodes := range workers {
 		wg.Add(1)
-		go func() {
+		go func(nodes []func() error) {
 			defer wg.Done()
-			key := newKey()
-			for next.Add(1) <= int64(args.count) {
-				c, err := net.Dial("tcp", args.addrs[0])
-				if err != nil {
-					die("dial: %v", err)
-				}
-				if err := handshake(c, key); err != nil {
+			for i := 0; next.Add(1) <= int64(args.count); i++ {
+				if err := nodes[i%len(nodes)](); err != nil {
 					die("handshake: %v", err)
 				}
-				_ = c.Close()
 			}
-		}()
+		}(nodes)
 	}
 	wg.Wait()
 	fmt.Printf("result elapsed_ns=%d messages=%d\n", time.Since(start).Nanoseconds(), args.count)
@@ -376,14 +414,14 @@ func runHandshakes() {
 
 func main() {
 	parse()
-	if args.row == "handshakes" {
-		if args.serve {
-			go serveHandshakes()
-			for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-			}
-			return
-		}
+	if isHandshakes() && !args.serve {
 		runHandshakes()
+		return
+	}
+	if args.row == bareRow {
+		go serveBare()
+		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		}
 		return
 	}
 	if args.serve {

@@ -94,13 +94,16 @@ func (r *reactor) GetChannels() []*conn.ChannelDescriptor {
 }
 
 func (r *reactor) AddPeer(p p2p.Peer) {
-	if !args.serve {
+	switch {
+	case args.serve && isHandshakes():
+		onShaken()
+	case !args.serve && !isHandshakes():
 		onUp(peerLink{p}, r.want)
 	}
 }
 
 func (r *reactor) RemovePeer(p p2p.Peer, reason interface{}) {
-	if !args.serve {
+	if !args.serve && !isHandshakes() {
 		die("connection lost: %v", reason)
 	}
 }
@@ -174,5 +177,25 @@ func startClient(index, want int) {
 		if err := sw.DialPeerWithAddress(addr, false); err != nil {
 			die("dial: %v", err)
 		}
+	}
+}
+
+// startDialer returns a function that dials once and stops the peer as soon as it is one.
+func startDialer(index int) func() error {
+	sw, _, _ := start(index, 0)
+	addr, err := p2p.NewNetAddressString(args.addrs[0])
+	if err != nil {
+		die("address: %v", err)
+	}
+	return func() error {
+		if err := sw.DialPeerWithAddress(addr, false); err != nil {
+			return err
+		}
+		peer := sw.Peers().Get(addr.ID)
+		if peer == nil {
+			return fmt.Errorf("%v is no peer", addr)
+		}
+		sw.StopPeerGracefully(peer)
+		return nil
 	}
 }
