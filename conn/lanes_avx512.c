@@ -13,29 +13,33 @@
 #if SY_LANES_X86
 #include <immintrin.h>
 
-#define LANES  16 /* blocks at once */
-#define SET    8  /* frames whose Poly1305 runs side by side */
-#define SETS   (SY_LANES_FRAMES / SET)
-#define ROUNDS 20
+#define LANES         16 /* blocks at once */
+#define SET           8  /* frames whose Poly1305 runs side by side */
+#define SETS          (SY_LANES_FRAMES / SET)
+#define DOUBLE_ROUNDS 10
 
-#define MASK44 ((UINT64_C(1) << 44) - 1)
-#define MASK42 ((UINT64_C(1) << 42) - 1)
+#define MASK44        ((UINT64_C(1) << 44) - 1)
+#define MASK42        ((UINT64_C(1) << 42) - 1)
+
+_Static_assert(SETS == 2 && 4 * SETS <= DOUBLE_ROUNDS, "next_blocks_and_chunk fits");
+
+/* Only then do the states of the ciphers stay in registers. */
+#define INLINE static inline __attribute__((always_inline))
 
 typedef __m512i v512;
 
 /* Both ciphers keep a block as 16 words; lane l of word w is that word in block l. */
 typedef struct lane_state {
     v512 start[16];
-    int counter; /* index of the word that counts blocks */
-    bool salsa;
+    int counter;       /* index of the word that counts blocks */
     v512 counter_step; /* added to it for the next step */
 } lane_state;
 
-static inline v512 load(const void *p) {
+INLINE v512 load(const void *p) {
     return _mm512_loadu_si512(p);
 }
 
-static inline void chacha_quarter(v512 *a, v512 *b, v512 *c, v512 *d) {
+INLINE void chacha_quarter(v512 *a, v512 *b, v512 *c, v512 *d) {
     *a = _mm512_add_epi32(*a, *b);
     *d = _mm512_rol_epi32(_mm512_xor_si512(*d, *a), 16);
     *c = _mm512_add_epi32(*c, *d);
@@ -46,41 +50,37 @@ static inline void chacha_quarter(v512 *a, v512 *b, v512 *c, v512 *d) {
     *b = _mm512_rol_epi32(_mm512_xor_si512(*b, *c), 7);
 }
 
-static inline void chacha_rounds(v512 x[16]) {
-    for (int i = 0; i < ROUNDS; i += 2) {
-        chacha_quarter(&x[0], &x[4], &x[8], &x[12]);
-        chacha_quarter(&x[1], &x[5], &x[9], &x[13]);
-        chacha_quarter(&x[2], &x[6], &x[10], &x[14]);
-        chacha_quarter(&x[3], &x[7], &x[11], &x[15]);
-        chacha_quarter(&x[0], &x[5], &x[10], &x[15]);
-        chacha_quarter(&x[1], &x[6], &x[11], &x[12]);
-        chacha_quarter(&x[2], &x[7], &x[8], &x[13]);
-        chacha_quarter(&x[3], &x[4], &x[9], &x[14]);
-    }
+INLINE void chacha_double_round(v512 x[16]) {
+    chacha_quarter(&x[0], &x[4], &x[8], &x[12]);
+    chacha_quarter(&x[1], &x[5], &x[9], &x[13]);
+    chacha_quarter(&x[2], &x[6], &x[10], &x[14]);
+    chacha_quarter(&x[3], &x[7], &x[11], &x[15]);
+    chacha_quarter(&x[0], &x[5], &x[10], &x[15]);
+    chacha_quarter(&x[1], &x[6], &x[11], &x[12]);
+    chacha_quarter(&x[2], &x[7], &x[8], &x[13]);
+    chacha_quarter(&x[3], &x[4], &x[9], &x[14]);
 }
 
-static inline void salsa_quarter(v512 *a, v512 *b, v512 *c, v512 *d) {
+INLINE void salsa_quarter(v512 *a, v512 *b, v512 *c, v512 *d) {
     *b = _mm512_xor_si512(*b, _mm512_rol_epi32(_mm512_add_epi32(*a, *d), 7));
     *c = _mm512_xor_si512(*c, _mm512_rol_epi32(_mm512_add_epi32(*b, *a), 9));
     *d = _mm512_xor_si512(*d, _mm512_rol_epi32(_mm512_add_epi32(*c, *b), 13));
     *a = _mm512_xor_si512(*a, _mm512_rol_epi32(_mm512_add_epi32(*d, *c), 18));
 }
 
-static inline void salsa_rounds(v512 x[16]) {
-    for (int i = 0; i < ROUNDS; i += 2) {
-        salsa_quarter(&x[0], &x[4], &x[8], &x[12]);
-        salsa_quarter(&x[5], &x[9], &x[13], &x[1]);
-        salsa_quarter(&x[10], &x[14], &x[2], &x[6]);
-        salsa_quarter(&x[15], &x[3], &x[7], &x[11]);
-        salsa_quarter(&x[0], &x[1], &x[2], &x[3]);
-        salsa_quarter(&x[5], &x[6], &x[7], &x[4]);
-        salsa_quarter(&x[10], &x[11], &x[8], &x[9]);
-        salsa_quarter(&x[15], &x[12], &x[13], &x[14]);
-    }
+INLINE void salsa_double_round(v512 x[16]) {
+    salsa_quarter(&x[0], &x[4], &x[8], &x[12]);
+    salsa_quarter(&x[5], &x[9], &x[13], &x[1]);
+    salsa_quarter(&x[10], &x[14], &x[2], &x[6]);
+    salsa_quarter(&x[15], &x[3], &x[7], &x[11]);
+    salsa_quarter(&x[0], &x[1], &x[2], &x[3]);
+    salsa_quarter(&x[5], &x[6], &x[7], &x[4]);
+    salsa_quarter(&x[10], &x[11], &x[8], &x[9]);
+    salsa_quarter(&x[15], &x[12], &x[13], &x[14]);
 }
 
 /* 16 words by 16 blocks -> 16 blocks of 64 bytes, in place. */
-static inline void transpose32(v512 x[16]) {
+INLINE void transpose32(v512 x[16]) {
     v512 u[16]; /* u[4q + j]: words 4q .. 4q+3 of the blocks j, 4+j, 8+j, 12+j */
     for (int q = 0; q < 4; q++) {
         const v512 lo01 = _mm512_unpacklo_epi32(x[4 * q], x[4 * q + 1]);
@@ -104,13 +104,13 @@ static inline void transpose32(v512 x[16]) {
     }
 }
 
-static inline uint32_t load32(const uint8_t *p) {
+INLINE uint32_t load32(const uint8_t *p) {
     uint32_t x;
     memcpy(&x, p, sizeof x); /* this processor is little-endian, as the ciphers are */
     return x;
 }
 
-static inline v512 spread(uint32_t word) {
+INLINE v512 spread(uint32_t word) {
     return _mm512_set1_epi32((int)word);
 }
 
@@ -140,124 +140,11 @@ static void start_lanes(lane_state *state, const sy_lanes_job *job, size_t width
     state->start[salsa ? 9 : 13] = _mm512_setzero_si512();
     state->counter = salsa ? 8 : 12;
     state->counter_step = spread((uint32_t)(LANES / width));
-    state->salsa = salsa;
-}
-
-static inline void next_blocks(lane_state *state, v512 x[16]) {
-    for (int i = 0; i < 16; i++) {
-        x[i] = state->start[i];
-    }
-    if (state->salsa) {
-        salsa_rounds(x);
-    } else {
-        chacha_rounds(x);
-    }
-    for (int i = 0; i < 16; i++) {
-        x[i] = _mm512_add_epi32(x[i], state->start[i]);
-    }
-    state->start[state->counter] =
-        _mm512_add_epi32(state->start[state->counter], state->counter_step);
-    transpose32(x);
-}
-
-/* Which of the 16 words of a block belong to the frame, and which of them is its head. */
-typedef struct block_words {
-    ptrdiff_t at; /* of word 0 in the frame; negative in front of it */
-    __mmask16 words;
-    __mmask16 head;
-} block_words;
-
-static inline block_words words_of(const sy_lanes_form *form, size_t block) {
-    const ptrdiff_t at = (ptrdiff_t)(64 * block) - (ptrdiff_t)form->lead;
-    block_words ret = {.at = at, .words = 0xffff, .head = 0};
-    if (at <= -64 || at >= SY_FRAME_LEN) {
-        ret.words = 0;
-    } else if (at <= 0) {
-        ret.words = (__mmask16)(0xffffu << (-at / 4));
-        ret.head = (__mmask16)(1u << (-at / 4));
-    } else if (at + 64 > SY_FRAME_LEN) {
-        ret.words = (__mmask16)(0xffffu >> ((at + 64 - SY_FRAME_LEN) / 4));
-    }
-    return ret;
 }
 
 typedef struct poly_keys {
     uint8_t frame[SY_LANES_FRAMES][32];
 } poly_keys;
-
-static inline void keep_key(poly_keys *keys, size_t frame, v512 row) {
-    _mm256_storeu_si256((void *)keys->frame[frame], _mm512_castsi512_si256(row));
-}
-
-static inline size_t width_of(size_t frames) {
-    return frames > 8 ? 16 : frames > 4 ? 8 : 4;
-}
-
-/* One direction of the key stream: data and heads in, ciphertext out. */
-static void encrypt(const sy_lanes_job *job, const sy_lanes_form *form, bool salsa,
-                    const uint8_t *data, uint8_t *out, poly_keys *ret_keys) {
-    const size_t width = width_of(job->frames);
-    const size_t blocks = sy_lanes_blocks(form);
-    lane_state state;
-    v512 x[16];
-    start_lanes(&state, job, width, salsa);
-    for (size_t first = 0; first < blocks; first += LANES / width) {
-        next_blocks(&state, x);
-        for (size_t l = 0; l < LANES; l++) {
-            const size_t frame = l % width;
-            const size_t block = first + l / width;
-            if (frame >= job->frames || block >= blocks) {
-                continue;
-            }
-            if (block == 0) {
-                keep_key(ret_keys, frame, x[l]);
-            }
-            const block_words where = words_of(form, block);
-            const uint8_t *from = data + frame * SY_FRAME_DATA_MAX - 4 + where.at;
-            uint8_t *to = out + frame * SY_SEALED_LEN + form->cipher_at + where.at;
-            v512 plain = _mm512_maskz_loadu_epi32(where.words, from);
-            plain = _mm512_mask_set1_epi32(plain, where.head, (int)load32(job->head[frame]));
-            _mm512_mask_storeu_epi32(to, where.words, _mm512_xor_si512(plain, x[l]));
-        }
-    }
-    sodium_memzero(&state, sizeof state);
-    sodium_memzero(x, sizeof x);
-}
-
-/* The other: ciphertext in, data and heads out. */
-static void decrypt(sy_lanes_job *job, const sy_lanes_form *form, bool salsa, const uint8_t *in,
-                    uint8_t *data, poly_keys *ret_keys) {
-    const size_t width = width_of(job->frames);
-    const size_t blocks = sy_lanes_blocks(form);
-    lane_state state;
-    v512 x[16];
-    start_lanes(&state, job, width, salsa);
-    for (size_t first = 0; first < blocks; first += LANES / width) {
-        next_blocks(&state, x);
-        for (size_t l = 0; l < LANES; l++) {
-            const size_t frame = l % width;
-            const size_t block = first + l / width;
-            if (frame >= job->frames || block >= blocks) {
-                continue;
-            }
-            if (block == 0) {
-                keep_key(ret_keys, frame, x[l]);
-            }
-            const block_words where = words_of(form, block);
-            const uint8_t *from = in + frame * SY_SEALED_LEN + form->cipher_at + where.at;
-            uint8_t *to = data + frame * SY_FRAME_DATA_MAX - 4 + where.at;
-            const v512 plain = _mm512_xor_si512(_mm512_maskz_loadu_epi32(where.words, from), x[l]);
-            _mm512_mask_storeu_epi32(to, (__mmask16)(where.words & ~where.head), plain);
-            if (where.head != 0) {
-                const v512 head = _mm512_maskz_compress_epi32(where.head, plain);
-                const uint32_t word = (uint32_t)_mm512_cvtsi512_si32(head);
-                memcpy(job->head[frame], &word, sizeof word);
-            }
-        }
-    }
-    sodium_memzero(&state, sizeof state);
-    sodium_memzero(x, sizeof x);
-}
 
 /* Poly1305 of SET frames: limbs of 44, 44 and 42 bits. */
 typedef struct poly_set {
@@ -267,20 +154,22 @@ typedef struct poly_set {
     const uint8_t *cipher[SET];
 } poly_set;
 
-/* Word `at` of 32-byte rows, one row per lane. */
-static inline v512 column64(const uint8_t rows[][32], size_t at) {
+/* Word `at` of the keys of SET frames from `first` on, one frame per lane. */
+INLINE v512 key_words(const poly_keys *keys, size_t first, size_t at) {
     uint64_t words[SET];
     for (size_t i = 0; i < SET; i++) {
-        memcpy(&words[i], rows[i] + 8 * at, sizeof words[i]);
+        memcpy(&words[i], keys->frame[first + i] + 8 * at, sizeof words[i]);
     }
     const v512 ret = load(words);
     sodium_memzero(words, sizeof words);
     return ret;
 }
 
-static void poly_start(poly_set *set, const uint8_t keys[][32]) {
-    const v512 lo = _mm512_and_si512(column64(keys, 0), _mm512_set1_epi64(0x0ffffffc0fffffff));
-    const v512 hi = _mm512_and_si512(column64(keys, 1), _mm512_set1_epi64(0x0ffffffc0ffffffc));
+static void poly_start(poly_set *set, const poly_keys *keys, size_t first) {
+    const v512 lo =
+        _mm512_and_si512(key_words(keys, first, 0), _mm512_set1_epi64(0x0ffffffc0fffffff));
+    const v512 hi =
+        _mm512_and_si512(key_words(keys, first, 1), _mm512_set1_epi64(0x0ffffffc0ffffffc));
     const v512 mask = _mm512_set1_epi64(MASK44);
     set->r[0] = _mm512_and_si512(lo, mask);
     set->r[1] = _mm512_and_si512(
@@ -294,7 +183,7 @@ static void poly_start(poly_set *set, const uint8_t keys[][32]) {
 }
 
 /* h = (h + block) * r, where block is lo + hi * 2^64 + top * 2^128. */
-static inline void poly_block(poly_set *set, v512 lo, v512 hi, v512 top_shifted) {
+INLINE void poly_block(poly_set *set, v512 lo, v512 hi, v512 top_shifted) {
     const v512 mask44 = _mm512_set1_epi64(MASK44);
     const v512 mask42 = _mm512_set1_epi64(MASK42);
     const v512 zero = _mm512_setzero_si512();
@@ -340,9 +229,8 @@ static inline void poly_block(poly_set *set, v512 lo, v512 hi, v512 top_shifted)
     set->h[1] = _mm512_add_epi64(lo1, _mm512_srli_epi64(lo0, 44));
 }
 
-/* 64 bytes of each frame: four blocks. */
-static inline void poly_chunk(poly_set *set, size_t at) {
-    const v512 top = _mm512_set1_epi64(INT64_C(1) << 40);
+/* 64 bytes of each frame, as the words of four blocks. */
+INLINE void poly_words(const poly_set *set, size_t at, v512 word[SET]) {
     v512 pair[SET]; /* pair[2i], pair[2i+1]: even and odd words of the frames 2i and 2i+1 */
     for (int i = 0; i < SET; i += 2) {
         const v512 a = load(set->cipher[i] + at);
@@ -350,7 +238,6 @@ static inline void poly_chunk(poly_set *set, size_t at) {
         pair[i] = _mm512_unpacklo_epi64(a, b);
         pair[i + 1] = _mm512_unpackhi_epi64(a, b);
     }
-    v512 word[8];
     for (int odd = 0; odd < 2; odd++) {
         const v512 a0 = _mm512_shuffle_i64x2(pair[odd], pair[2 + odd], 0x88);
         const v512 a1 = _mm512_shuffle_i64x2(pair[odd], pair[2 + odd], 0xdd);
@@ -361,8 +248,17 @@ static inline void poly_chunk(poly_set *set, size_t at) {
         word[4 + odd] = _mm512_shuffle_i64x2(a0, b0, 0xdd);
         word[6 + odd] = _mm512_shuffle_i64x2(a1, b1, 0xdd);
     }
-    for (int i = 0; i < 8; i += 2) {
-        poly_block(set, word[i], word[i + 1], top);
+}
+
+INLINE void poly_full_block(poly_set *set, const v512 word[SET], int block) {
+    poly_block(set, word[2 * block], word[2 * block + 1], _mm512_set1_epi64(INT64_C(1) << 40));
+}
+
+INLINE void poly_chunk(poly_set *set, size_t at) {
+    v512 word[SET];
+    poly_words(set, at, word);
+    for (int i = 0; i < 4; i++) {
+        poly_full_block(set, word, i);
     }
 }
 
@@ -381,7 +277,7 @@ static void poly_tail(poly_set *set, const sy_lanes_form *form) {
 }
 
 /* Carries once around; the limbs then fit, but h may still be p or a little more. */
-static inline void poly_settle(v512 h[3]) {
+INLINE void poly_settle(v512 h[3]) {
     const v512 mask44 = _mm512_set1_epi64(MASK44);
     h[1] = _mm512_add_epi64(h[1], _mm512_srli_epi64(h[0], 44));
     h[0] = _mm512_and_si512(h[0], mask44);
@@ -393,7 +289,8 @@ static inline void poly_settle(v512 h[3]) {
 }
 
 /* tag = (h mod p + s) mod 2^128. */
-static void poly_finish(poly_set *set, const uint8_t keys[][32], uint8_t ret_tags[][16]) {
+static void poly_finish(poly_set *set, const poly_keys *keys, size_t first,
+                        uint8_t ret_tags[][16]) {
     v512 *h = set->h;
     poly_settle(h);
     poly_settle(h);
@@ -416,9 +313,9 @@ static void poly_finish(poly_set *set, const uint8_t keys[][32], uint8_t ret_tag
 
     const v512 lo = _mm512_or_si512(h[0], _mm512_slli_epi64(h[1], 44));
     const v512 hi = _mm512_or_si512(_mm512_srli_epi64(h[1], 20), _mm512_slli_epi64(h[2], 24));
-    const v512 sum_lo = _mm512_add_epi64(lo, column64(keys, 2));
+    const v512 sum_lo = _mm512_add_epi64(lo, key_words(keys, first, 2));
     const __mmask8 carry = _mm512_cmplt_epu64_mask(sum_lo, lo);
-    v512 sum_hi = _mm512_add_epi64(hi, column64(keys, 3));
+    v512 sum_hi = _mm512_add_epi64(hi, key_words(keys, first, 3));
     sum_hi = _mm512_mask_add_epi64(sum_hi, carry, sum_hi, _mm512_set1_epi64(1));
 
     uint64_t out_lo[SET];
@@ -431,58 +328,214 @@ static void poly_finish(poly_set *set, const uint8_t keys[][32], uint8_t ret_tag
     }
 }
 
-/* Tags of job->frames sealed frames; two sets in one loop hide each other's latency. */
-static void authenticate(const poly_keys *keys, const sy_lanes_form *form, size_t frames,
-                         const uint8_t *sealed, uint8_t ret_tags[][16]) {
-    poly_set set[SETS];
-    const size_t sets = frames > SET ? SETS : 1;
-    for (size_t i = 0; i < sets; i++) {
-        for (size_t l = 0; l < SET; l++) {
-            const size_t frame = i * SET + l < frames ? i * SET + l : 0;
-            set[i].cipher[l] = sealed + frame * SY_SEALED_LEN + form->cipher_at;
-        }
-        poly_start(&set[i], keys->frame + i * SET);
+INLINE void double_round(bool salsa, v512 x[16]) {
+    if (salsa) {
+        salsa_double_round(x);
+    } else {
+        chacha_double_round(x);
     }
-    for (size_t at = 0; at + 64 <= SY_FRAME_LEN; at += 64) {
-        poly_chunk(&set[0], at);
-        if (sets == SETS) {
-            poly_chunk(&set[1], at);
-        }
-    }
-    for (size_t i = 0; i < sets; i++) {
-        poly_tail(&set[i], form);
-        poly_finish(&set[i], keys->frame + i * SET, ret_tags + i * SET);
-    }
-    sodium_memzero(set, sizeof set);
 }
 
-static void seal(const sy_lanes_job *job, const sy_lanes_form *form, bool salsa,
-                 const uint8_t *data, uint8_t *out) {
+INLINE void finish_blocks(lane_state *state, v512 x[16]) {
+    for (int i = 0; i < 16; i++) {
+        x[i] = _mm512_add_epi32(x[i], state->start[i]);
+    }
+    state->start[state->counter] =
+        _mm512_add_epi32(state->start[state->counter], state->counter_step);
+    transpose32(x);
+}
+
+INLINE void next_blocks(lane_state *state, bool salsa, v512 x[16]) {
+    memcpy(x, state->start, sizeof state->start);
+    for (int i = 0; i < DOUBLE_ROUNDS; i++) {
+        double_round(salsa, x);
+    }
+    finish_blocks(state, x);
+}
+
+/* The same, with 64 bytes of each frame of both sets authenticated on the way: the rounds wait for
+ * themselves most of the time, and the multiplications fit in between. */
+INLINE void next_blocks_and_chunk(lane_state *state, bool salsa, v512 x[16], poly_set set[SETS],
+                                  size_t at) {
+    v512 word[SETS][SET];
+    for (int i = 0; i < SETS; i++) {
+        poly_words(&set[i], at, word[i]);
+    }
+    memcpy(x, state->start, sizeof state->start);
+    for (int i = 0; i < 4; i++) {
+        double_round(salsa, x);
+        poly_full_block(&set[0], word[0], i);
+        double_round(salsa, x);
+        poly_full_block(&set[1], word[1], i);
+    }
+    double_round(salsa, x);
+    double_round(salsa, x);
+    finish_blocks(state, x);
+}
+
+/* Which of the 16 words of a block belong to the frame, and which of them is its head. */
+typedef struct block_words {
+    ptrdiff_t at; /* of word 0 in the frame; negative in front of it */
+    __mmask16 words;
+    __mmask16 head;
+} block_words;
+
+INLINE block_words words_of(const sy_lanes_form *form, size_t block) {
+    const ptrdiff_t at = (ptrdiff_t)(64 * block) - (ptrdiff_t)form->lead;
+    block_words ret = {.at = at, .words = 0xffff, .head = 0};
+    if (at <= -64 || at >= SY_FRAME_LEN) {
+        ret.words = 0;
+    } else if (at <= 0) {
+        ret.words = (__mmask16)(0xffffu << (-at / 4));
+        ret.head = (__mmask16)(1u << (-at / 4));
+    } else if (at + 64 > SY_FRAME_LEN) {
+        ret.words = (__mmask16)(0xffffu >> ((at + 64 - SY_FRAME_LEN) / 4));
+    }
+    return ret;
+}
+
+/* From the first block of each frame. */
+INLINE void keep_keys(poly_keys *keys, const v512 *rows, size_t frames) {
+    for (size_t i = 0; i < frames; i++) {
+        _mm256_storeu_si256((void *)keys->frame[i], _mm512_castsi512_si256(rows[i]));
+    }
+}
+
+INLINE size_t width_of(size_t frames) {
+    return frames > 8 ? 16 : frames > 4 ? 8 : 4;
+}
+
+/* The authenticators of a job. */
+typedef struct poly_job {
+    poly_set set[SETS];
+    poly_keys keys;
+    size_t sets; /* in use */
+    size_t at;   /* bytes of each frame that are through */
+} poly_job;
+
+/* Once the keys are there. */
+static void poly_job_start(poly_job *poly, const sy_lanes_form *form, size_t frames,
+                           const uint8_t *sealed) {
+    poly->sets = frames > SET ? SETS : 1;
+    poly->at = 0;
+    for (size_t i = 0; i < poly->sets; i++) {
+        for (size_t l = 0; l < SET; l++) {
+            const size_t frame = i * SET + l < frames ? i * SET + l : 0;
+            poly->set[i].cipher[l] = sealed + frame * SY_SEALED_LEN + form->cipher_at;
+        }
+        poly_start(&poly->set[i], &poly->keys, i * SET);
+    }
+}
+
+static void poly_job_finish(poly_job *poly, const sy_lanes_form *form, uint8_t ret_tags[][16]) {
+    for (; poly->at + 64 <= SY_FRAME_LEN; poly->at += 64) {
+        for (size_t i = 0; i < poly->sets; i++) {
+            poly_chunk(&poly->set[i], poly->at);
+        }
+    }
+    for (size_t i = 0; i < poly->sets; i++) {
+        poly_tail(&poly->set[i], form);
+        poly_finish(&poly->set[i], &poly->keys, i * SET, ret_tags + i * SET);
+    }
+    sodium_memzero(poly, sizeof *poly);
+}
+
+/* The blocks from `first` on.  When all lanes work on the same block of frames of their own, the
+ * ciphertext that is complete two blocks later is authenticated on the way. */
+INLINE void step(lane_state *state, bool salsa, size_t width, size_t first, poly_job *poly,
+                 v512 x[16]) {
+    if (width == LANES && first >= 2) {
+        next_blocks_and_chunk(state, salsa, x, poly->set, poly->at);
+        poly->at += 64;
+    } else {
+        next_blocks(state, salsa, x);
+    }
+}
+
+/* Data and heads in, ciphertext out: one block of key stream per row, a row for each frame. */
+INLINE void encrypt_rows(const sy_lanes_job *job, const sy_lanes_form *form, size_t block,
+                         const v512 *rows, const uint8_t *data, uint8_t *out) {
+    const block_words where = words_of(form, block);
+    for (size_t frame = 0; frame < job->frames; frame++) {
+        const uint8_t *from = data + frame * SY_FRAME_DATA_MAX - 4 + where.at;
+        uint8_t *to = out + frame * SY_SEALED_LEN + form->cipher_at + where.at;
+        v512 plain = _mm512_maskz_loadu_epi32(where.words, from);
+        if (where.head != 0) {
+            plain = _mm512_mask_set1_epi32(plain, where.head, (int)load32(job->head[frame]));
+        }
+        _mm512_mask_storeu_epi32(to, where.words, _mm512_xor_si512(plain, rows[frame]));
+    }
+}
+
+/* Ciphertext in, data and heads out. */
+INLINE void decrypt_rows(const sy_lanes_job *job, const sy_lanes_form *form, size_t block,
+                         const v512 *rows, const uint8_t *in, uint8_t *data,
+                         uint8_t ret_head[][4]) {
+    const block_words where = words_of(form, block);
+    const __mmask16 words = (__mmask16)(where.words & ~where.head);
+    for (size_t frame = 0; frame < job->frames; frame++) {
+        const uint8_t *from = in + frame * SY_SEALED_LEN + form->cipher_at + where.at;
+        uint8_t *to = data + frame * SY_FRAME_DATA_MAX - 4 + where.at;
+        const v512 plain =
+            _mm512_xor_si512(_mm512_maskz_loadu_epi32(where.words, from), rows[frame]);
+        _mm512_mask_storeu_epi32(to, words, plain);
+        if (where.head != 0) {
+            const v512 head = _mm512_maskz_compress_epi32(where.head, plain);
+            const uint32_t word = (uint32_t)_mm512_cvtsi512_si32(head);
+            memcpy(ret_head[frame], &word, sizeof word);
+        }
+    }
+}
+
+/* Applies the key stream to all blocks of a job and computes the tags.  ret_head is NULL for
+ * sealing, from data areas to sealed frames, and takes the heads for opening, the other way. */
+INLINE void run(const sy_lanes_job *job, const sy_lanes_form *form, bool salsa, const uint8_t *from,
+                uint8_t *to, uint8_t ret_head[][4], uint8_t ret_tags[][16]) {
     SY_ASSERT(job->frames >= 1 && job->frames <= SY_LANES_FRAMES);
-    poly_keys keys = {{{0}}};
+    const size_t width = width_of(job->frames);
+    const size_t blocks = sy_lanes_blocks(form);
+    poly_job poly = {.sets = 0};
+    lane_state state;
+    v512 x[LANES];
+    start_lanes(&state, job, width, salsa);
+    for (size_t first = 0; first < blocks; first += LANES / width) {
+        step(&state, salsa, width, first, &poly, x);
+        for (size_t l = 0; l < LANES && first + l / width < blocks; l += width) {
+            if (ret_head == NULL) {
+                encrypt_rows(job, form, first + l / width, x + l, from, to);
+            } else {
+                decrypt_rows(job, form, first + l / width, x + l, from, to, ret_head);
+            }
+        }
+        if (first == 0) {
+            keep_keys(&poly.keys, x, job->frames);
+            poly_job_start(&poly, form, job->frames, ret_head == NULL ? to : from);
+        }
+    }
+    poly_job_finish(&poly, form, ret_tags);
+    sodium_memzero(&state, sizeof state);
+    sodium_memzero(x, sizeof x);
+}
+
+INLINE void seal(const sy_lanes_job *job, const sy_lanes_form *form, bool salsa,
+                 const uint8_t *data, uint8_t *out) {
     uint8_t tags[SY_LANES_FRAMES][16];
-    encrypt(job, form, salsa, data, out, &keys);
-    authenticate(&keys, form, job->frames, out, tags);
+    run(job, form, salsa, data, out, /* ret_head= */ NULL, tags);
     for (size_t i = 0; i < job->frames; i++) {
         memcpy(out + i * SY_SEALED_LEN + form->tag_at, tags[i], sizeof tags[i]);
     }
-    sodium_memzero(&keys, sizeof keys);
 }
 
-static size_t open_frames(sy_lanes_job *job, const sy_lanes_form *form, bool salsa,
+INLINE size_t open_frames(sy_lanes_job *job, const sy_lanes_form *form, bool salsa,
                           const uint8_t *in, uint8_t *data) {
-    SY_ASSERT(job->frames >= 1 && job->frames <= SY_LANES_FRAMES);
-    poly_keys keys = {{{0}}};
     uint8_t tags[SY_LANES_FRAMES][16];
-    decrypt(job, form, salsa, in, data, &keys);
-    authenticate(&keys, form, job->frames, in, tags);
+    run(job, form, salsa, in, data, job->head, tags);
     size_t good = 0;
     while (good < job->frames &&
            sodium_memcmp(tags[good], in + good * SY_SEALED_LEN + form->tag_at, 16) == 0) {
         good++;
     }
     sodium_memzero(data + good * SY_FRAME_DATA_MAX, (job->frames - good) * SY_FRAME_DATA_MAX);
-    sodium_memzero(&keys, sizeof keys);
     sodium_memzero(tags, sizeof tags);
     return good;
 }
