@@ -94,10 +94,10 @@ static sy_err op_connect(void *driver, sy_stream_ref ref, const sy_endpoint *rem
     return SY_OK;
 }
 
-static sy_err op_write(void *driver, void *stream, const uint8_t *data, size_t len,
+static sy_err op_write(void *driver, void *stream, const uint8_t *data, size_t len, bool more,
                        size_t *ret_written) {
     source *s = stream;
-    const ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL);
+    const ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
         s->ended = true;
         watch(driver, s);

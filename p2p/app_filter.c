@@ -244,7 +244,7 @@ static void flush(sy_app *app) {
             break;
         }
         const sy_err err =
-            sw->ops.stream_write(sw->driver, app->stream, app->out, app->out_len, &written);
+            sw->ops.stream_write(sw->driver, app->stream, app->out, app->out_len, false, &written);
         if (err != SY_OK) {
             give_up_stream(app, err, NULL);
             return;

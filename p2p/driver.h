@@ -64,10 +64,12 @@ typedef struct sy_driver_ops {
                              void **ret_stream);
 
     /* Writes what fits, at once; *ret_written < len (also 0) means the stream is full: the driver
-     * then watches it and reports sy_switch_on_writable once.
+     * then watches it and reports sy_switch_on_writable once.  more: if all of it fits, another
+     * write or the end of the stream follows before sy_switch_turn_end returns, and the bytes may
+     * wait for that (MSG_MORE); a driver may ignore it.
      *   SY_ERR_REMOTE_RESET  the connection is broken; the driver reports nothing more on its own
      */
-    sy_err (*stream_write)(void *driver, void *stream, const uint8_t *data, size_t len,
+    sy_err (*stream_write)(void *driver, void *stream, const uint8_t *data, size_t len, bool more,
                            size_t *ret_written);
 
     /* Reading is on after connect and accept; off means no sy_switch_on_readable until on again. */

@@ -354,12 +354,14 @@ void sy_link_mark_dirty(sy_peer *link) {
     }
 }
 
-/* Hands bytes to the stream; what it does not take stays with the connection. */
-static sy_err push(sy_peer *link, const uint8_t *data, size_t len) {
+/* Hands bytes to the stream; what it does not take stays with the connection.  may_follow: there
+ * will be another batch if the session has one. */
+static sy_err push(sy_peer *link, const uint8_t *data, size_t len, bool may_follow) {
     sy_switch *sw = link->sw;
     size_t written = 0;
 
-    const sy_err err = sw->ops.stream_write(sw->driver, link->stream, data, len, &written);
+    const bool more = may_follow && sy_session_wants_send(link->session, sw->now);
+    const sy_err err = sw->ops.stream_write(sw->driver, link->stream, data, len, more, &written);
     if (err != SY_OK) {
         return err;
     }
@@ -388,8 +390,8 @@ static void report_writable(sy_peer *link) {
     }
 }
 
-/* One batch; *ret_more tells whether another one may follow. */
-static sy_err flush_batch(sy_peer *link, bool *ret_more) {
+/* One batch, the last one of this turn or not; *ret_more tells whether another one may follow. */
+static sy_err flush_batch(sy_peer *link, bool is_last, bool *ret_more) {
     sy_switch *sw = link->sw;
     uint8_t *out = sy_scratch_wire_out(sw->scratch);
     size_t len = 0;
@@ -397,7 +399,7 @@ static sy_err flush_batch(sy_peer *link, bool *ret_more) {
     *ret_more = false;
     if (link->unsent.len > 0) {
         const bool lost = SY_MUTANT(WAKE_LOST) && link->unsent.len < 128;
-        const sy_err err = push(link, link->unsent.data, link->unsent.len);
+        const sy_err err = push(link, link->unsent.data, link->unsent.len, !is_last && !lost);
         *ret_more = err == SY_OK && !link->write_blocked && !lost;
         return err;
     }
@@ -411,7 +413,7 @@ static sy_err flush_batch(sy_peer *link, bool *ret_more) {
         len += err == SY_OK ? piece : 0;
     } while (err == SY_OK && piece > 0 && SY_SCRATCH_WIRE_OUT_CAP - len >= SY_SESSION_SEND_MIN);
     if (len > 0) {
-        const sy_err pushed = push(link, out, len);
+        const sy_err pushed = push(link, out, len, !is_last);
         err = err == SY_OK ? pushed : err;
         *ret_more = err == SY_OK && !link->write_blocked;
     }
@@ -439,7 +441,7 @@ void sy_link_flush(sy_peer *link) {
     }
     bool more = !link->write_blocked && !link->shut;
     for (size_t i = 0; more && i < SY_FLUSH_BATCHES; i++) {
-        const sy_err err = flush_batch(link, &more);
+        const sy_err err = flush_batch(link, i + 1 == SY_FLUSH_BATCHES, &more);
         if (err != SY_OK) {
             sy_link_end(link, err, NULL);
             return;

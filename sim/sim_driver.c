@@ -158,10 +158,18 @@ static sy_err op_connect(void *driver, sy_stream_ref ref, const sy_endpoint *rem
     return SY_OK;
 }
 
-static sy_err op_write(void *driver, void *stream, const uint8_t *data, size_t len,
+/* `more` is a promise, and the end of the turn is when it must have been kept. */
+static void expect_more(sy_sim_node *node, sy_sim_end *end, bool more) {
+    node->more_due -= end->more_due ? 1 : 0;
+    end->more_due = more;
+    node->more_due += more ? 1 : 0;
+}
+
+static sy_err op_write(void *driver, void *stream, const uint8_t *data, size_t len, bool more,
                        size_t *ret_written) {
     sy_sim_node *node = driver;
     sy_sim_end *end = held_end(node, stream);
+    expect_more(node, end, false);
     if (end->fin_sent) {
         sy_sim_fail("%s: a write after shutdown_write", node->name);
     }
@@ -176,6 +184,7 @@ static sy_err op_write(void *driver, void *stream, const uint8_t *data, size_t l
     node->totals.sent_bytes += written;
     sy_sim_trace(node->net, node, "write conn=%llu len=%zu written=%zu",
                  (unsigned long long)end->conn->number, len, written);
+    expect_more(node, end, more && written == len);
     *ret_written = written;
     return SY_OK;
 }
@@ -197,6 +206,7 @@ static void op_check_dry(void *driver, void *stream) {
 static void op_shutdown_write(void *driver, void *stream) {
     sy_sim_node *node = driver;
     sy_sim_end *end = held_end(node, stream);
+    expect_more(node, end, false);
     if (!end->reset_seen && !end->vanished) {
         sy_sim_trace(node->net, node, "shutdown conn=%llu", (unsigned long long)end->conn->number);
         sy_sim_end_shutdown(end);
@@ -208,6 +218,7 @@ static void op_close(void *driver, void *stream, bool abort) {
     sy_sim_end *end = held_end(node, stream);
     sy_sim_trace(node->net, node, "close conn=%llu abort=%d", (unsigned long long)end->conn->number,
                  abort);
+    expect_more(node, end, false);
     forget_end(node, end);
     sy_sim_end_close(end, abort);
 }
@@ -496,6 +507,9 @@ void sy_sim_turn(sy_sim_node *node) {
     }
     sy_switch_turn_end(node->sw, net->now);
     node->in_turn = false;
+    if (node->more_due != 0) {
+        sy_sim_fail("%s: %zu streams wait for the rest of a write", node->name, node->more_due);
+    }
     sy_sim_watch_turn(node);
     if (sy_switch_is_stopped(node->sw)) {
         sy_sim_node_finish(node);

@@ -157,6 +157,7 @@ struct sy_sim_node {
     sy_sim_end *ready_first;
     sy_sim_end *ready_last;
     bool answers_due;
+    size_t more_due; /* streams with more_due */
 
     sy_sim_end *first_end; /* every connection that it has to do with */
     sy_sim_end *last_end;

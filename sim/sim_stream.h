@@ -91,7 +91,8 @@ typedef struct sy_sim_end {
     bool told;         /* the switch knows its stream */
     bool reading;
     bool dry_due;
-    bool blocked; /* a write was short */
+    bool blocked;  /* a write was short */
+    bool more_due; /* a write said that more follows */
     bool writable_due;
     bool fin_sent;
     bool fin_seen;

@@ -100,7 +100,7 @@ sy_err sy_ev_stream_connect(void *driver, sy_stream_ref ref, const sy_endpoint *
                             void **ret_stream);
 sy_err sy_ev_stream_connect_local(void *driver, sy_stream_ref ref, const char *path,
                                   void **ret_stream);
-sy_err sy_ev_stream_write(void *driver, void *stream, const uint8_t *data, size_t len,
+sy_err sy_ev_stream_write(void *driver, void *stream, const uint8_t *data, size_t len, bool more,
                           size_t *ret_written);
 void sy_ev_stream_set_reading(void *driver, void *stream, bool on);
 void sy_ev_stream_check_dry(void *driver, void *stream);

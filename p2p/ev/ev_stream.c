@@ -13,6 +13,10 @@
 
 #include <switchyard/assert.h>
 
+#ifndef MSG_MORE
+#define MSG_MORE 0 /* Linux has it */
+#endif
+
 typedef enum io_result {
     IO_DONE,
     IO_BLOCKED,
@@ -37,9 +41,10 @@ static io_result sock_read(int fd, uint8_t *out, size_t cap, size_t *ret_len) {
     }
 }
 
-static io_result sock_write(int fd, const uint8_t *data, size_t len, size_t *ret_len) {
+static io_result sock_write(int fd, const uint8_t *data, size_t len, bool more, size_t *ret_len) {
+    const int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
     for (;;) {
-        const ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+        const ssize_t n = send(fd, data, len, flags);
         if (n >= 0) {
             *ret_len = (size_t)n;
             return IO_DONE;
@@ -273,13 +278,13 @@ sy_err sy_ev_stream_connect_local(void *driver, sy_stream_ref ref, const char *p
     return connect_to(driver, ref, &addr, sizeof local, ret_stream);
 }
 
-sy_err sy_ev_stream_write(void *driver, void *stream, const uint8_t *data, size_t len,
+sy_err sy_ev_stream_write(void *driver, void *stream, const uint8_t *data, size_t len, bool more,
                           size_t *ret_written) {
     sy_ev *ev = driver;
     sy_ev_stream *s = stream;
     size_t written = 0;
 
-    if (sock_write(s->fd, data, len, &written) == IO_BROKEN) {
+    if (sock_write(s->fd, data, len, more, &written) == IO_BROKEN) {
         ev_io_stop(ev->loop, &s->read);
         ev_io_stop(ev->loop, &s->write);
         s->ended = true;

@@ -67,10 +67,11 @@ static sy_err on_connect_local(void *driver, sy_stream_ref ref, const char *path
     return SY_OK;
 }
 
-static sy_err on_write(void *driver, void *at, const uint8_t *data, size_t len, size_t *ret) {
+static sy_err on_write(void *driver, void *at, const uint8_t *data, size_t len, bool more,
+                       size_t *ret) {
     stream *s = at;
     const size_t taken = world.take_max == 0 || len < world.take_max ? len : world.take_max;
-    (void)driver;
+    (void)driver, (void)more;
     cr_assert(s->is_open);
     cr_assert_leq(s->out_len + taken, sizeof s->out);
     memcpy(s->out + s->out_len, data, taken);

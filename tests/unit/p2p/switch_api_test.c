@@ -18,8 +18,9 @@ static sy_err no_connect(void *driver, sy_stream_ref ref, const sy_endpoint *rem
     return SY_ERR_SYSTEM;
 }
 
-static sy_err no_write(void *driver, void *stream, const uint8_t *data, size_t len, size_t *ret) {
-    (void)driver, (void)stream, (void)data, (void)len, (void)ret;
+static sy_err no_write(void *driver, void *stream, const uint8_t *data, size_t len, bool more,
+                       size_t *ret) {
+    (void)driver, (void)stream, (void)data, (void)len, (void)more, (void)ret;
     return SY_ERR_REMOTE_RESET;
 }
 
