@@ -17,6 +17,14 @@
 
 #define ASSEMBLY_FIRST 4096
 
+/* The last packet whose payload was its end: the bytes in front of a payload decide all about a
+ * packet, and most packets of a stream have the same. */
+typedef struct header_memo {
+    uint8_t bytes[SY_PACKET_OVERHEAD];
+    size_t len; /* 0: none yet */
+    sy_packet packet;
+} header_memo;
+
 /* One call of sy_mux_recv. */
 typedef struct recv_run {
     sy_mux *mux;
@@ -26,6 +34,7 @@ typedef struct recv_run {
     sy_detail *detail;
     sy_time now;
     bool paused; /* by the rate */
+    header_memo memo;
 } recv_run;
 
 /* ---- blocks ---- */
@@ -263,6 +272,39 @@ void sy_mux_batch_done(sy_mux *mux) {
 
 /* ---- packets ---- */
 
+static bool memo_knows(const header_memo *memo, const uint8_t *at, size_t left) {
+    return memo->len > 0 && left >= memo->packet.len && memcmp(at, memo->bytes, memo->len) == 0;
+}
+
+static void memo_learn(header_memo *memo, const uint8_t *at, const sy_packet *packet) {
+    if (packet->kind != SY_PACKET_KIND_MSG || packet->data.len == 0 ||
+        packet->data.data + packet->data.len != at + packet->len) {
+        return;
+    }
+    const size_t len = (size_t)(packet->data.data - at);
+    if (len <= sizeof memo->bytes) {
+        memcpy(memo->bytes, at, len);
+        memo->len = len;
+        memo->packet = *packet;
+    }
+}
+
+/* sy_packet_parse of what lies in the input. */
+static sy_err parse(recv_run *run, const uint8_t *at, size_t left, sy_packet *ret_packet) {
+    const sy_mux *mux = run->mux;
+    if (memo_knows(&run->memo, at, left)) {
+        *ret_packet = run->memo.packet;
+        ret_packet->data.data = at + run->memo.len;
+        return SY_OK;
+    }
+    const sy_err err = sy_packet_parse(mux->codec, at, left, mux->set->packet_payload_max,
+                                       ret_packet, run->detail);
+    if (err == SY_OK) {
+        memo_learn(&run->memo, at, ret_packet);
+    }
+    return err;
+}
+
 /* The next packet of the stream; MORE when the input ends before it does.  *ret_in_part tells that
  * its data lies in the partial block. */
 static sy_err fetch(recv_run *run, sy_packet *ret_packet, bool *ret_in_part) {
@@ -274,7 +316,7 @@ static sy_err fetch(recv_run *run, sy_packet *ret_packet, bool *ret_in_part) {
     if (!*ret_in_part) {
         const uint8_t *at = run->plain + run->pos;
         const size_t left = run->len - run->pos;
-        err = sy_packet_parse(mux->codec, at, left, payload_max, ret_packet, run->detail);
+        err = parse(run, at, left, ret_packet);
         if (err == SY_OK && ret_packet->kind == SY_PACKET_KIND_MORE) {
             err = part_append(mux, at, left);
             run->pos = run->len;

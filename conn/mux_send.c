@@ -246,19 +246,41 @@ static void charge(sy_mux *mux, uint16_t channel, size_t size) {
 
 /* ---- packets ---- */
 
+/* The last header that was written; most packets of a stream have the same. */
+typedef struct header_memo {
+    uint8_t bytes[SY_PACKET_OVERHEAD];
+    size_t len; /* 0: none yet */
+    size_t piece;
+    uint16_t channel;
+    bool eof;
+} header_memo;
+
+static void write_header(const sy_mux *mux, uint16_t channel, bool eof, size_t piece,
+                         header_memo *memo) {
+    if (memo->len > 0 && memo->channel == channel && memo->piece == piece && memo->eof == eof) {
+        return;
+    }
+    memo->len =
+        sy_packet_write_header(mux->codec, mux->set->desc[channel].id, eof, piece, memo->bytes);
+    memo->piece = piece;
+    memo->channel = channel;
+    memo->eof = eof;
+}
+
 /* The header of the channel's next packet; returns the size of the packet. */
-static size_t frame(const sy_mux *mux, uint16_t channel, sy_mux_packet_out *ret_out) {
+static size_t frame(const sy_mux *mux, uint16_t channel, header_memo *memo,
+                    sy_mux_packet_out *ret_out) {
     const sy_mux_chan *chan = &mux->chans[channel];
     const size_t piece = piece_len(mux, channel);
     const bool eof = chan->head_sent + piece == sy_msg_len(chan->head); /* SPEC MX-21, SPEC MX-24 */
-    const size_t header_len =
-        sy_packet_write_header(mux->codec, mux->set->desc[channel].id, eof, piece, ret_out->header);
+    write_header(mux, channel, eof, piece, memo);
+    memcpy(ret_out->header, memo->bytes, sizeof ret_out->header);
     ret_out->payload_left = piece;
     ret_out->channel = channel;
-    ret_out->header_len = (uint8_t)header_len;
+    ret_out->header_len = (uint8_t)memo->len;
     ret_out->header_pos = 0;
     ret_out->eof = eof;
-    return header_len + piece;
+    return memo->len + piece;
 }
 
 static void start_control(sy_mux *mux, bool pong, sy_time now) {
@@ -285,7 +307,7 @@ static size_t worth_waiting_for(const sy_mux *mux, uint16_t channel, size_t pack
 }
 
 /* Makes the next packet the current one; false when there is none to send now. */
-static bool start_packet(sy_mux *mux, sy_time now) {
+static bool start_packet(sy_mux *mux, header_memo *memo, sy_time now) {
     if (mux->pong_owed) { /* SPEC MX-41 */
         mux->pong_owed = false;
         start_control(mux, true, now);
@@ -301,7 +323,7 @@ static bool start_packet(sy_mux *mux, sy_time now) {
         return false;
     }
     sy_mux_packet_out next;
-    const size_t size = frame(mux, channel, &next);
+    const size_t size = frame(mux, channel, memo, &next);
     if (!sy_token_bucket_take(&mux->send_rate, size, now)) { /* SPEC MX-49 */
         const size_t worth = worth_waiting_for(mux, channel, size);
         mux->send_ready_at = sy_token_bucket_ready_at(&mux->send_rate, worth, now);
@@ -359,9 +381,10 @@ static size_t emit(sy_mux *mux, uint8_t *to, size_t cap) {
 void sy_mux_send(sy_mux *mux, uint8_t *out, size_t out_cap, size_t *ret_len, sy_time now) {
     SY_REQUIRE(out != NULL || out_cap == 0);
     size_t len = 0;
+    header_memo memo = {.len = 0};
     if (mux->err == SY_OK) {
         mux->send_ready_at = SY_NEVER;
-        while (len < out_cap && (in_packet(mux) || start_packet(mux, now))) {
+        while (len < out_cap && (in_packet(mux) || start_packet(mux, &memo, now))) {
             len += emit(mux, out + len, out_cap - len);
         }
     }
@@ -382,8 +405,9 @@ bool sy_mux_wants_send(const sy_mux *mux, sy_time now) {
         return false;
     }
     sy_mux_packet_out next;
+    header_memo memo = {.len = 0};
     sy_token_bucket rate = mux->send_rate;
-    return sy_token_bucket_take(&rate, frame(mux, channel, &next), now);
+    return sy_token_bucket_take(&rate, frame(mux, channel, &memo, &next), now);
 }
 
 bool sy_mux_is_drained(const sy_mux *mux) {
