@@ -1,15 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/lanes.h"
 
+#include <sodium.h>
+#include <string.h>
+
 #include "conn/lanes_internal.h"
 
-const sy_lanes *sy_lanes_best(void) {
+/* Best first. */
+enum kind {
+    AVX512,
+    AVX2,
+    KINDS
+};
+
+static const char *const names[KINDS] = {[AVX512] = "avx512", [AVX2] = "avx2"};
+
+/* NULL when this processor does not run it. */
+static const sy_lanes *lanes_of(size_t kind) {
 #if SY_LANES_X86
     /* The compiler's run time asks the processor, and the system whether it saves the registers. */
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512ifma")) {
-        return &sy_lanes_avx512;
+    switch (kind) {
+    case AVX512:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512ifma")
+                   ? &sy_lanes_avx512
+                   : NULL;
+    case AVX2:
+        return __builtin_cpu_supports("avx2") ? &sy_lanes_avx2 : NULL;
     }
 #endif
+    (void)kind;
+    return NULL;
+}
+
+const sy_lanes *sy_lanes_at(size_t index) {
+    for (size_t i = 0; i < KINDS; i++) {
+        const sy_lanes *lanes = lanes_of(i);
+        if (lanes != NULL && index-- == 0) {
+            return lanes;
+        }
+    }
+    return NULL;
+}
+
+const sy_lanes *sy_lanes_best(void) {
+    return sy_lanes_at(0);
+}
+
+const sy_lanes *sy_lanes_find(const char *name) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return lanes_of(i);
+        }
+    }
+    return NULL;
+}
+
+const char *sy_lanes_name(const char *name) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return names[i];
+        }
+    }
     return NULL;
 }
 
@@ -23,4 +74,23 @@ size_t sy_lanes_take(const sy_lanes *lanes, size_t frames) {
     /* Half the lanes filled are as fast as all of them, and a few frames more than half are not. */
     return frames > SY_LANES_FRAMES / 2 && frames < SY_LANES_FRAMES - 3 ? SY_LANES_FRAMES / 2
                                                                         : frames;
+}
+
+void sy_lanes_put_tags(const sy_lanes_job *job, const sy_lanes_form *form,
+                       uint8_t tags[SY_LANES_FRAMES][16], uint8_t *out) {
+    for (size_t i = 0; i < job->frames; i++) {
+        memcpy(out + i * SY_SEALED_LEN + form->tag_at, tags[i], 16);
+    }
+}
+
+size_t sy_lanes_check_tags(const sy_lanes_job *job, const sy_lanes_form *form,
+                           uint8_t tags[SY_LANES_FRAMES][16], const uint8_t *in, uint8_t *data) {
+    size_t good = 0;
+    while (good < job->frames &&
+           sodium_memcmp(tags[good], in + good * SY_SEALED_LEN + form->tag_at, 16) == 0) {
+        good++;
+    }
+    sodium_memzero(data + good * SY_FRAME_DATA_MAX, (job->frames - good) * SY_FRAME_DATA_MAX);
+    sodium_memzero(tags, SY_LANES_FRAMES * sizeof tags[0]);
+    return good;
 }

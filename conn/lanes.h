@@ -45,15 +45,25 @@ typedef struct sy_lanes_cipher {
 } sy_lanes_cipher;
 
 typedef struct sy_lanes {
-    const char *name;  /* "avx512" */
+    const char *name;  /* "avx512", "avx2" */
     size_t frames_min; /* with fewer frames the library cipher is the faster one */
     sy_lanes_cipher chacha20_poly1305;
     sy_lanes_cipher
         salsa20_poly1305; /* the frame begins 32 bytes into the key stream, tag in front */
 } sy_lanes;
 
-/* The best implementation that this processor runs; NULL when there is none. */
+/* The implementations that this processor runs, the best one at 0; NULL behind the last. */
+const sy_lanes *sy_lanes_at(size_t index);
+
+/* The best one; NULL when there is none. */
 const sy_lanes *sy_lanes_best(void);
+
+/* The one of that name; NULL when this processor does not run it. */
+const sy_lanes *sy_lanes_find(const char *name);
+
+/* The name itself, a literal, when there is an implementation of it for whichever processor; else
+ * NULL. */
+const char *sy_lanes_name(const char *name);
 
 /* How many of `frames` frames to hand over next: 0 when the library cipher is to take them, else at
  * most SY_LANES_FRAMES.  lanes may be NULL. */

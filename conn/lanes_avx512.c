@@ -104,21 +104,9 @@ INLINE void transpose32(v512 x[16]) {
     }
 }
 
-INLINE uint32_t load32(const uint8_t *p) {
-    uint32_t x;
-    memcpy(&x, p, sizeof x); /* this processor is little-endian, as the ciphers are */
-    return x;
-}
-
-INLINE v512 spread(uint32_t word) {
-    return _mm512_set1_epi32((int)word);
-}
-
 /* Lane l works on frame l % width and begins at block l / width. */
 static void start_lanes(lane_state *state, const sy_lanes_job *job, size_t width, bool salsa) {
-    static const uint8_t sigma[16] = "expand 32-byte k";
-    static const uint8_t chacha_key[8] = {4, 5, 6, 7, 8, 9, 10, 11};
-    static const uint8_t salsa_key[8] = {1, 2, 3, 4, 11, 12, 13, 14};
+    sy_lanes_words words;
     uint32_t nonce_lo[LANES];
     uint32_t nonce_hi[LANES];
     uint32_t block[LANES];
@@ -128,18 +116,16 @@ static void start_lanes(lane_state *state, const sy_lanes_job *job, size_t width
         nonce_hi[l] = (uint32_t)(job->nonce[frame] >> 32);
         block[l] = (uint32_t)(l / width);
     }
-    for (size_t i = 0; i < 4; i++) {
-        state->start[salsa ? 5 * i : i] = spread(load32(sigma + 4 * i));
+    sy_lanes_start(&words, job, salsa);
+    for (int i = 0; i < 16; i++) {
+        state->start[i] = _mm512_set1_epi32((int)words.start[i]);
     }
-    for (size_t i = 0; i < 8; i++) {
-        state->start[salsa ? salsa_key[i] : chacha_key[i]] = spread(load32(job->key + 4 * i));
-    }
-    state->start[salsa ? 6 : 14] = load(nonce_lo);
-    state->start[salsa ? 7 : 15] = load(nonce_hi);
-    state->start[salsa ? 8 : 12] = load(block);
-    state->start[salsa ? 9 : 13] = _mm512_setzero_si512();
-    state->counter = salsa ? 8 : 12;
-    state->counter_step = spread((uint32_t)(LANES / width));
+    state->start[words.nonce] = load(nonce_lo);
+    state->start[words.nonce + 1] = load(nonce_hi);
+    state->start[words.counter] = load(block);
+    state->counter = words.counter;
+    state->counter_step = _mm512_set1_epi32((int)(LANES / width));
+    sodium_memzero(&words, sizeof words);
 }
 
 typedef struct poly_keys {
@@ -266,7 +252,7 @@ INLINE void poly_chunk(poly_set *set, size_t at) {
 static void poly_tail(poly_set *set, const sy_lanes_form *form) {
     uint64_t last[SET];
     for (size_t i = 0; i < SET; i++) {
-        last[i] = load32(set->cipher[i] + SY_FRAME_LEN - 4) | form->tail_end;
+        last[i] = sy_lanes_load32(set->cipher[i] + SY_FRAME_LEN - 4) | form->tail_end;
     }
     poly_block(set, load(last), _mm512_setzero_si512(),
                _mm512_set1_epi64((int64_t)(form->tail_top << 40)));
@@ -373,27 +359,6 @@ INLINE void next_blocks_and_chunk(lane_state *state, bool salsa, v512 x[16], pol
     finish_blocks(state, x);
 }
 
-/* Which of the 16 words of a block belong to the frame, and which of them is its head. */
-typedef struct block_words {
-    ptrdiff_t at; /* of word 0 in the frame; negative in front of it */
-    __mmask16 words;
-    __mmask16 head;
-} block_words;
-
-INLINE block_words words_of(const sy_lanes_form *form, size_t block) {
-    const ptrdiff_t at = (ptrdiff_t)(64 * block) - (ptrdiff_t)form->lead;
-    block_words ret = {.at = at, .words = 0xffff, .head = 0};
-    if (at <= -64 || at >= SY_FRAME_LEN) {
-        ret.words = 0;
-    } else if (at <= 0) {
-        ret.words = (__mmask16)(0xffffu << (-at / 4));
-        ret.head = (__mmask16)(1u << (-at / 4));
-    } else if (at + 64 > SY_FRAME_LEN) {
-        ret.words = (__mmask16)(0xffffu >> ((at + 64 - SY_FRAME_LEN) / 4));
-    }
-    return ret;
-}
-
 /* From the first block of each frame. */
 INLINE void keep_keys(poly_keys *keys, const v512 *rows, size_t frames) {
     for (size_t i = 0; i < frames; i++) {
@@ -455,13 +420,14 @@ INLINE void step(lane_state *state, bool salsa, size_t width, size_t first, poly
 /* Data and heads in, ciphertext out: one block of key stream per row, a row for each frame. */
 INLINE void encrypt_rows(const sy_lanes_job *job, const sy_lanes_form *form, size_t block,
                          const v512 *rows, const uint8_t *data, uint8_t *out) {
-    const block_words where = words_of(form, block);
+    const sy_lanes_block where = sy_lanes_block_at(form, block);
     for (size_t frame = 0; frame < job->frames; frame++) {
         const uint8_t *from = data + frame * SY_FRAME_DATA_MAX - 4 + where.at;
         uint8_t *to = out + frame * SY_SEALED_LEN + form->cipher_at + where.at;
         v512 plain = _mm512_maskz_loadu_epi32(where.words, from);
         if (where.head != 0) {
-            plain = _mm512_mask_set1_epi32(plain, where.head, (int)load32(job->head[frame]));
+            plain =
+                _mm512_mask_set1_epi32(plain, where.head, (int)sy_lanes_load32(job->head[frame]));
         }
         _mm512_mask_storeu_epi32(to, where.words, _mm512_xor_si512(plain, rows[frame]));
     }
@@ -471,7 +437,7 @@ INLINE void encrypt_rows(const sy_lanes_job *job, const sy_lanes_form *form, siz
 INLINE void decrypt_rows(const sy_lanes_job *job, const sy_lanes_form *form, size_t block,
                          const v512 *rows, const uint8_t *in, uint8_t *data,
                          uint8_t ret_head[][4]) {
-    const block_words where = words_of(form, block);
+    const sy_lanes_block where = sy_lanes_block_at(form, block);
     const __mmask16 words = (__mmask16)(where.words & ~where.head);
     for (size_t frame = 0; frame < job->frames; frame++) {
         const uint8_t *from = in + frame * SY_SEALED_LEN + form->cipher_at + where.at;
@@ -521,23 +487,14 @@ INLINE void seal(const sy_lanes_job *job, const sy_lanes_form *form, bool salsa,
                  const uint8_t *data, uint8_t *out) {
     uint8_t tags[SY_LANES_FRAMES][16];
     run(job, form, salsa, data, out, /* ret_head= */ NULL, tags);
-    for (size_t i = 0; i < job->frames; i++) {
-        memcpy(out + i * SY_SEALED_LEN + form->tag_at, tags[i], sizeof tags[i]);
-    }
+    sy_lanes_put_tags(job, form, tags, out);
 }
 
 INLINE size_t open_frames(sy_lanes_job *job, const sy_lanes_form *form, bool salsa,
                           const uint8_t *in, uint8_t *data) {
     uint8_t tags[SY_LANES_FRAMES][16];
     run(job, form, salsa, in, data, job->head, tags);
-    size_t good = 0;
-    while (good < job->frames &&
-           sodium_memcmp(tags[good], in + good * SY_SEALED_LEN + form->tag_at, 16) == 0) {
-        good++;
-    }
-    sodium_memzero(data + good * SY_FRAME_DATA_MAX, (job->frames - good) * SY_FRAME_DATA_MAX);
-    sodium_memzero(tags, sizeof tags);
-    return good;
+    return sy_lanes_check_tags(job, form, tags, in, data);
 }
 
 static void chacha_seal(const sy_lanes_job *job, const uint8_t *data, uint8_t *out) {

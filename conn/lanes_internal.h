@@ -4,12 +4,14 @@
 #define SY_CONN_LANES_INTERNAL_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "conn/lanes.h"
 
 #if defined(__x86_64__)
 #define SY_LANES_X86 1
 extern const sy_lanes sy_lanes_avx512;
+extern const sy_lanes sy_lanes_avx2;
 #else
 #define SY_LANES_X86 0
 #endif
@@ -34,5 +36,70 @@ static const sy_lanes_form sy_lanes_form_salsa = {
 static inline size_t sy_lanes_blocks(const sy_lanes_form *form) {
     return (form->lead + SY_FRAME_LEN + 63) / 64;
 }
+
+/* The processors concerned are little-endian, as the ciphers are. */
+static inline uint32_t sy_lanes_load32(const uint8_t *p) {
+    uint32_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+static inline uint64_t sy_lanes_load64(const uint8_t *p) {
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* What a block of either cipher begins with, and which words differ from block to block. */
+typedef struct sy_lanes_words {
+    uint32_t start[16]; /* those of nonce and counter are 0 */
+    int nonce;          /* index of the low word, the high one follows */
+    int counter;        /* of the low word that counts blocks */
+} sy_lanes_words;
+
+static inline void sy_lanes_start(sy_lanes_words *words, const sy_lanes_job *job, bool salsa) {
+    static const uint8_t sigma[16] = "expand 32-byte k";
+    static const uint8_t chacha_key[8] = {4, 5, 6, 7, 8, 9, 10, 11};
+    static const uint8_t salsa_key[8] = {1, 2, 3, 4, 11, 12, 13, 14};
+    memset(words->start, 0, sizeof words->start);
+    for (size_t i = 0; i < 4; i++) {
+        words->start[salsa ? 5 * i : i] = sy_lanes_load32(sigma + 4 * i);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        words->start[salsa ? salsa_key[i] : chacha_key[i]] = sy_lanes_load32(job->key + 4 * i);
+    }
+    words->nonce = salsa ? 6 : 14;
+    words->counter = salsa ? 8 : 12;
+}
+
+/* Which of the 16 words of a block belong to the frame, and which of them is its head. */
+typedef struct sy_lanes_block {
+    ptrdiff_t at; /* of word 0 in the frame; negative in front of it */
+    uint16_t words;
+    uint16_t head;
+} sy_lanes_block;
+
+static inline sy_lanes_block sy_lanes_block_at(const sy_lanes_form *form, size_t block) {
+    const ptrdiff_t at = (ptrdiff_t)(64 * block) - (ptrdiff_t)form->lead;
+    sy_lanes_block ret = {.at = at, .words = 0xffff, .head = 0};
+    if (at <= -64 || at >= SY_FRAME_LEN) {
+        ret.words = 0;
+    } else if (at <= 0) {
+        ret.words = (uint16_t)(0xffffu << (-at / 4));
+        ret.head = (uint16_t)(1u << (-at / 4));
+    } else if (at + 64 > SY_FRAME_LEN) {
+        ret.words = (uint16_t)(0xffffu >> ((at + 64 - SY_FRAME_LEN) / 4));
+    }
+    return ret;
+}
+
+/* The last act of sealing. */
+void sy_lanes_put_tags(const sy_lanes_job *job, const sy_lanes_form *form,
+                       uint8_t tags[SY_LANES_FRAMES][16], uint8_t *out);
+
+/* The last act of opening: how many leading frames at `in` have these tags, which are wiped, and so
+ * are the data areas of the other frames. */
+size_t sy_lanes_check_tags(const sy_lanes_job *job, const sy_lanes_form *form,
+                           uint8_t tags[SY_LANES_FRAMES][16], const uint8_t *in, uint8_t *data);
 
 #endif

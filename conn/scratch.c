@@ -2,12 +2,18 @@
 #include "conn/scratch.h"
 
 #include <sodium.h>
+#include <string.h>
+
+#include <switchyard/assert.h>
 
 #include "conn/scratch_internal.h"
 
 _Static_assert(SY_SEALED_LEN == SY_FRAME_LEN + SY_FRAME_TAG_LEN, "a sealed frame is frame and tag");
 _Static_assert(SY_FRAME_LEN == 4 + SY_FRAME_DATA_MAX, "a frame is length and data area");
 _Static_assert(SY_SEAL_BATCH <= SY_OPEN_BATCH, "what one side seals at once the other can open");
+
+static const char auto_name[] = "auto";
+static const char library_name[] = "library";
 
 static EVP_CIPHER_CTX *new_cipher(const EVP_CIPHER *cipher) {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
@@ -43,7 +49,7 @@ sy_err sy_scratch_new(const sy_mem *mem, sy_scratch **ret_scratch) {
         return SY_ERR_NOMEM;
     }
     scratch->mem = mem;
-    sy_scratch_set_cipher(scratch, SY_FRAME_CIPHER_AUTO);
+    sy_scratch_set_cipher(scratch, auto_name);
 
     const sy_err err = open_ciphers(scratch);
     if (err != SY_OK) {
@@ -65,12 +71,24 @@ void sy_scratch_del(sy_scratch *scratch) {
     sy_mem_release(mem, scratch);
 }
 
-void sy_scratch_set_cipher(sy_scratch *scratch, sy_frame_cipher cipher) {
-    scratch->lanes = cipher == SY_FRAME_CIPHER_AUTO ? sy_lanes_best() : NULL;
+const char *sy_frame_cipher_name(const char *name) {
+    return strcmp(name, auto_name) == 0      ? auto_name
+           : strcmp(name, library_name) == 0 ? library_name
+                                             : sy_lanes_name(name);
+}
+
+bool sy_frame_cipher_runs(const char *name) {
+    return strcmp(name, auto_name) == 0 || strcmp(name, library_name) == 0 ||
+           sy_lanes_find(name) != NULL;
+}
+
+void sy_scratch_set_cipher(sy_scratch *scratch, const char *name) {
+    SY_ASSERT(sy_frame_cipher_runs(name));
+    scratch->lanes = strcmp(name, auto_name) == 0 ? sy_lanes_best() : sy_lanes_find(name);
 }
 
 const char *sy_scratch_cipher_name(const sy_scratch *scratch) {
-    return scratch->lanes != NULL ? scratch->lanes->name : "library";
+    return scratch->lanes != NULL ? scratch->lanes->name : library_name;
 }
 
 uint8_t *sy_scratch_plain_in(sy_scratch *scratch) {

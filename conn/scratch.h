@@ -9,6 +9,7 @@
 #ifndef SY_CONN_SCRATCH_H
 #define SY_CONN_SCRATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,11 +25,15 @@
 
 typedef struct sy_scratch sy_scratch;
 
-/* Who seals and opens frames.  Both give the same bytes. */
-typedef enum sy_frame_cipher {
-    SY_FRAME_CIPHER_AUTO,    /* several frames at once where the processor has it (conn/lanes.h) */
-    SY_FRAME_CIPHER_LIBRARY, /* OpenSSL and libsodium, frame by frame */
-} sy_frame_cipher;
+/* Who seals and opens frames; all give the same bytes:
+ *   "auto"            the best one that this processor runs
+ *   "avx512", "avx2"  several frames at once (conn/lanes.h), for processors that have it
+ *   "library"         OpenSSL and libsodium, frame by frame
+ * The name itself as a literal; NULL when it is none of these. */
+const char *sy_frame_cipher_name(const char *name);
+
+/* Whether this processor runs it. */
+bool sy_frame_cipher_runs(const char *name);
 
 /* Costs 129 KiB of mem and two cipher contexts of OpenSSL's own memory (2 KiB); initialises
  * libsodium when nobody did.  mem borrows until del.
@@ -38,10 +43,10 @@ SY_API sy_err sy_scratch_new(const sy_mem *mem, sy_scratch **ret_scratch) SY_MUS
 /* Wipes the areas.  NULL is allowed. */
 SY_API void sy_scratch_del(sy_scratch *scratch);
 
-/* Takes effect at once; AUTO after new. */
-void sy_scratch_set_cipher(sy_scratch *scratch, sy_frame_cipher cipher);
+/* Takes effect at once; "auto" after new.  The name must be one that this processor runs. */
+void sy_scratch_set_cipher(sy_scratch *scratch, const char *name);
 
-/* What seals several frames at once: "avx512", or "library". */
+/* What seals several frames at once: "avx512", "avx2", or "library". */
 const char *sy_scratch_cipher_name(const sy_scratch *scratch);
 
 /* Plaintext to send: SY_SEAL_BATCH * SY_FRAME_DATA_MAX bytes, with headroom in front and slack

@@ -68,9 +68,11 @@ static sy_err check_texts(const sy_settings *s, sy_detail *detail) {
     if (!is_good_text(s->rpc_address, true)) {
         return bad(detail, "rpc_address", "printable ASCII, at most 1024 bytes");
     }
-    if (s->frame_cipher == NULL ||
-        (strcmp(s->frame_cipher, "auto") != 0 && strcmp(s->frame_cipher, "library") != 0)) {
-        return bad(detail, "frame_cipher", "neither auto nor library");
+    if (s->frame_cipher == NULL || sy_frame_cipher_name(s->frame_cipher) == NULL) {
+        return bad(detail, "frame_cipher", "none of auto, avx512, avx2 and library");
+    }
+    if (!sy_frame_cipher_runs(s->frame_cipher)) {
+        return bad(detail, "frame_cipher", "this processor does not have it");
     }
     if (s->listen_addr != NULL) {
         sy_addr parsed;
@@ -181,7 +183,7 @@ static sy_err copy_settings(sy_switch *sw, const sy_settings *from) {
     for (size_t i = 0; i < s->profile_count; i++) {
         s->profiles[i] = sw->profiles[i]->name;
     }
-    s->frame_cipher = strcmp(s->frame_cipher, "library") == 0 ? "library" : "auto";
+    s->frame_cipher = sy_frame_cipher_name(s->frame_cipher);
     s->mem = &sw->mem;
     s->node_key = &sw->key;
     return SY_OK;
@@ -257,8 +259,8 @@ static sy_err make_parts(sy_switch *sw) {
     if (err != SY_OK) {
         return err;
     }
-    if (strcmp(sw->settings.frame_cipher, "library") == 0) {
-        sy_scratch_set_cipher(sw->scratch, SY_FRAME_CIPHER_LIBRARY);
+    if (strcmp(sw->settings.frame_cipher, "auto") != 0) {
+        sy_scratch_set_cipher(sw->scratch, sw->settings.frame_cipher);
     }
     err = sy_mux_batch_new(&sw->mem, &sw->memory, &sw->mux_batch);
     if (err != SY_OK) {

@@ -139,9 +139,9 @@ typedef struct sy_settings {
     size_t memory_max;      /* whole switch; default 4 GiB */
     size_t peer_memory_max; /* one peer's buffers; default 64 MiB */
 
-    /* Who seals and opens frames: "auto" (default; several frames at once where the processor has
-     * AVX-512, else the library ciphers) or "library" (OpenSSL and libsodium).  The bytes on the
-     * wire are the same. */
+    /* Who seals and opens frames: "avx512" or "avx2" (several frames at once, for processors that
+     * have it), "library" (OpenSSL and libsodium, frame by frame), or "auto" (default; the best one
+     * that this processor has).  The bytes on the wire are the same. */
     const char *frame_cipher;
 
     /* Called once when what sy_switch_stop began is over, as the last thing of a turn; may be NULL.
@@ -256,7 +256,7 @@ SY_API void sy_switch_set_versions(sy_switch *sw, uint64_t p2p_version, uint64_t
 
 SY_API const sy_node_id *sy_switch_id(const sy_switch *sw);
 
-/* Who seals and opens frames on this processor: "avx512", or "library".  A literal. */
+/* Who seals and opens frames on this processor: "avx512", "avx2" or "library".  A literal. */
 SY_API const char *sy_switch_frame_cipher(const sy_switch *sw);
 
 /* Where NodeInfo says that we listen: settings.listen_addr, else the first listener's address; when

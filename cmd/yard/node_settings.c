@@ -10,6 +10,8 @@
 #include <switchyard/assert.h>
 #include <switchyard/pex.h>
 
+#include "conn/scratch.h"
+
 #define OUTBOUND_TARGET   10    /* of a Tendermint 0.22 node, inside its max_num_peers */
 #define PENDING_BYTES     4096  /* SPEC SW-05 */
 #define PENDING_PLAIN     32768 /* in plain NodeInfo comes before the identity */
@@ -404,8 +406,11 @@ static void set_limits(yard_config *config, yard_node *node) {
     s->memory_max = (size_t)number_of(config, YARD_KEY_MEMORY_MAX);
     s->peer_memory_max = (size_t)number_of(config, YARD_KEY_PEER_MEMORY_MAX);
     s->frame_cipher = text_of(config, YARD_KEY_FRAME_CIPHER);
-    if (strcmp(s->frame_cipher, "auto") != 0 && strcmp(s->frame_cipher, "library") != 0) {
-        yard_config_refuse(config, YARD_KEY_FRAME_CIPHER, "\"%.64s\" is neither auto nor library",
+    if (sy_frame_cipher_name(s->frame_cipher) == NULL) {
+        yard_config_refuse(config, YARD_KEY_FRAME_CIPHER,
+                           "\"%.64s\" is none of auto, avx512, avx2 and library", s->frame_cipher);
+    } else if (!sy_frame_cipher_runs(s->frame_cipher)) {
+        yard_config_refuse(config, YARD_KEY_FRAME_CIPHER, "this processor does not have %s",
                            s->frame_cipher);
     }
     if (s->pong_timeout >= s->ping_interval) {

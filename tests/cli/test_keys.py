@@ -18,6 +18,13 @@ LOOSE = ("--p2p.addr_book_strict", "false", "--p2p.allow_duplicate_ip", "true")
 NOBODY = "0" * 40
 
 
+def lanes_here():
+    """The implementations of several frames at once that this processor runs, best first."""
+    with open("/proc/cpuinfo", encoding="ascii") as info:
+        flags = info.read().split()
+    return [name for name, flag in (("avx512", "avx512ifma"), ("avx2", "avx2")) if flag in flags]
+
+
 class KeyTest(YardTest):
     def peer(self, node, name, *flags):
         return self.node("--p2p.persistent_peers", node.full, *flags, name=name)
@@ -57,10 +64,7 @@ class Cipher(KeyTest):
                           name="plain")
         self.added(auto, plain)
         self.assertRegex(plain.log(), "event=frame_cipher .*name=library")
-        with open("/proc/cpuinfo", encoding="ascii") as info:
-            lanes = " avx512ifma " in info.read()
-        self.assertRegex(auto.log(),
-                         f"event=frame_cipher .*name={'avx512' if lanes else 'library'}")
+        self.assertRegex(auto.log(), f"event=frame_cipher .*name={(lanes_here() + ['library'])[0]}")
 
 
 class Told(KeyTest):
@@ -262,7 +266,23 @@ class Bytes(KeyTest):
         self.echo(second, first, 300000)
         _, err = self.run_yard("check-config", "--home", first.home, "--frame_cipher", "x",
                                status=1)
-        self.assertIn('flag --frame_cipher: "x" is neither auto nor library', err)
+        self.assertIn('flag --frame_cipher: "x" is none of auto, avx512, avx2 and library', err)
+
+    # KEY-TEST switchyard.frame_cipher
+    def test_a_cipher_by_name(self):
+        first = self.node("--frame_cipher", "library", "--echo_channels", "[0x20]", name="first")
+        for name in ("avx512", "avx2"):
+            with self.subTest(name=name):
+                if name in lanes_here():
+                    node = self.peer(first, name, "--frame_cipher", name, "--echo_channels",
+                                     "[0x20]", "--echo_interval", "1s", "--echo_probe_len",
+                                     "300000")
+                    self.echo(node, first, 300000)
+                    self.assertRegex(node.log(), f"event=frame_cipher .*name={name}")
+                else:
+                    _, err = self.run_yard("check-config", "--home", first.home, "--frame_cipher",
+                                           name, status=1)
+                    self.assertIn(f"flag --frame_cipher: this processor does not have {name}", err)
 
     # KEY-TEST p2p.flush_throttle_timeout
     def test_nothing_waits_for_the_flush_throttle(self):

@@ -16,18 +16,27 @@ static bool is_filled(const uint8_t *data, size_t len) {
     return data[0] == FILL && memcmp(data, data + 1, len - 1) == 0;
 }
 
-/* The library ciphers, frame by frame, must say the same of these frames. */
-static void check_twin(sy_frame_key *key, const uint8_t *in, size_t count, const sy_frame_run *run,
-                       sy_err err, unsigned empty_before, const sy_frame_key *after) {
+/* The library ciphers, frame by frame, and each implementation that this processor runs must say
+ * the same of these frames. */
+static void check_twins(const sy_frame_key *key, const uint8_t *in, size_t count,
+                        const sy_frame_run *run, sy_err err, unsigned empty_before,
+                        const sy_frame_key *after) {
+    static const char *const ciphers[] = {"library", "avx512", "avx2"};
     static uint8_t twin_area[sizeof area];
-    sy_frame_run twin = {.empty = empty_before, .empty_max = run->empty_max};
     uint8_t *out = twin_area + SY_SCRATCH_HEADROOM;
-    sy_scratch_set_cipher(fuzz_scratch(), SY_FRAME_CIPHER_LIBRARY);
-    FUZZ_CHECK(FUZZ_SUITE.open(key, fuzz_scratch(), in, count, out, &twin) == err);
-    sy_scratch_set_cipher(fuzz_scratch(), SY_FRAME_CIPHER_AUTO);
-    FUZZ_CHECK(twin.frames == run->frames && twin.len == run->len && twin.empty == run->empty);
-    FUZZ_CHECK(memcmp(out, area + SY_SCRATCH_HEADROOM, run->len) == 0);
-    FUZZ_CHECK(memcmp(key->nonce, after->nonce, sizeof key->nonce) == 0);
+    for (size_t i = 0; i < sizeof ciphers / sizeof ciphers[0]; i++) {
+        if (!sy_frame_cipher_runs(ciphers[i])) {
+            continue;
+        }
+        sy_frame_key twin_key = *key;
+        sy_frame_run twin = {.empty = empty_before, .empty_max = run->empty_max};
+        sy_scratch_set_cipher(fuzz_scratch(), ciphers[i]);
+        FUZZ_CHECK(FUZZ_SUITE.open(&twin_key, fuzz_scratch(), in, count, out, &twin) == err);
+        FUZZ_CHECK(twin.frames == run->frames && twin.len == run->len && twin.empty == run->empty);
+        FUZZ_CHECK(memcmp(out, area + SY_SCRATCH_HEADROOM, run->len) == 0);
+        FUZZ_CHECK(memcmp(twin_key.nonce, after->nonce, sizeof twin_key.nonce) == 0);
+    }
+    sy_scratch_set_cipher(fuzz_scratch(), "auto");
 }
 
 /* Opens up to count frames at `in` into the area; appends what came to received. */
@@ -35,11 +44,11 @@ static sy_err open_batch(sy_frame_key *key, const uint8_t *in, size_t count, sy_
                          fuzz_bytes *received) {
     uint8_t *out = area + SY_SCRATCH_HEADROOM;
     memset(area, FILL, sizeof area);
-    sy_frame_key twin_key = *key;
+    const sy_frame_key before = *key;
     const unsigned empty_before = run->empty;
     uint8_t *exact = fuzz_exact(in, count * SY_SEALED_LEN);
     const sy_err err = FUZZ_SUITE.open(key, fuzz_scratch(), exact, count, out, run);
-    check_twin(&twin_key, exact, count, run, err, empty_before, key);
+    check_twins(&before, exact, count, run, err, empty_before, key);
     fuzz_exact_del(exact);
 
     FUZZ_CHECK(run->frames <= count && run->len <= count * SY_FRAME_DATA_MAX);

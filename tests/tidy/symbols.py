@@ -27,7 +27,7 @@ RUNTIME = re.compile(
     r"|__(asan|ubsan|msan|tsan|sanitizer|gcov|llvm|cov|sancov)_\w*|__gcov\w*"
     r"|__(u)?(div|mod|mul)(t|d|o)i\d|__popcount[sdt]i2|__(addv|subv|mulv)[sdt]i3)$")
 SODIUM = re.compile(
-    r"(sodium_(memzero|memcmp|compare|increment|add|sub|is_zero|init|bin2hex|hex2bin"
+    r"(sodium_(memzero|stackzero|memcmp|compare|increment|add|sub|is_zero|init|bin2hex|hex2bin"
     r"|bin2base64|base642bin|base64_encoded_len|pad|unpad|misuse)"
     r"|crypto_(core|scalarmult|sign|secretbox|box|hash|auth|stream|onetimeauth|aead|verify|kdf"
     r"|generichash|shorthash)_?\w*)$")

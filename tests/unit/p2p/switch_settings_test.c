@@ -76,6 +76,12 @@ static void empty_rpc(sy_settings *s) {
 static void control_rpc(sy_settings *s) {
     s->rpc_address = "\x7f";
 }
+static void no_cipher(sy_settings *s) {
+    s->frame_cipher = NULL;
+}
+static void unknown_cipher(sy_settings *s) {
+    s->frame_cipher = "avx";
+}
 static void bad_listen(sy_settings *s) {
     s->listen_addr = "host:65536";
 }
@@ -174,6 +180,8 @@ static const struct {
     {"empty version", empty_version, "version"},
     {"empty rpc address", empty_rpc, NULL},
     {"control character in rpc address", control_rpc, "rpc_address"},
+    {"no frame cipher", no_cipher, "frame_cipher"},
+    {"unknown frame cipher", unknown_cipher, "frame_cipher: none of"},
     {"listen address with port 65536", bad_listen, "external_address"},
     {"listen address with a name", name_listen, NULL},
     {"no pong time", no_pong, "pong_timeout"},
@@ -215,6 +223,29 @@ Test(switch_settings, are_checked_and_the_field_is_named) {
         cr_expect(rows[i].field == NULL || strstr(detail.text, rows[i].field) != NULL,
                   "row %s: detail \"%s\"", rows[i].name, detail.text);
         cr_expect_eq(sim_live_bytes(f.node), 0, "row %s", rows[i].name);
+        sim_net_del(f.net);
+    }
+}
+
+/* Whoever names a cipher gets it, or hears that the processor does not run it. */
+Test(switch_settings, name_the_frame_cipher) {
+    static const char *const names[] = {"library", "avx512", "avx2"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        fixture f = open_fixture();
+        sy_settings settings = *sim_settings(f.node);
+        settings.frame_cipher = names[i];
+        sy_switch *sw = NULL;
+        sy_detail detail;
+        sy_detail_clear(&detail);
+        const sy_err err = sy_switch_new(&settings, &sim_driver_ops, f.node, &sw, &detail);
+        if (sy_frame_cipher_runs(names[i])) {
+            cr_assert_eq(err, SY_OK, "%s: %s", names[i], detail.text);
+            cr_expect_str_eq(sy_switch_frame_cipher(sw), names[i]);
+            sy_switch_del(sw);
+        } else {
+            cr_expect_eq(err, SY_ERR_CONFIG, "%s", names[i]);
+            cr_expect_str_eq(detail.text, "frame_cipher: this processor does not have it");
+        }
         sim_net_del(f.net);
     }
 }
