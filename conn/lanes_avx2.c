@@ -196,13 +196,24 @@ static void poly_start(poly_frame *poly, const uint8_t key[32], const uint8_t *c
     poly->cipher = cipher;
 }
 
+/* Returns the carry; an intrinsic, because a comparison may become a branch. */
+INLINE uint64_t add128(u128 x, u128 y, u128 *ret_sum) {
+    unsigned long long lo;
+    unsigned long long hi;
+    unsigned char carry = _addcarry_u64(0, (uint64_t)x, (uint64_t)y, &lo);
+    carry = _addcarry_u64(carry, (uint64_t)(x >> 64), (uint64_t)(y >> 64), &hi);
+    *ret_sum = (u128)hi << 64 | lo;
+    return carry;
+}
+
 /* h = (h + block) * r, where block has `top` for its bits from 128 on.  No sum of products
  * overflows: r and s1 are below 2^61. */
 INLINE void poly_block(poly_sum *h, const poly_frame *poly, u128 block, uint64_t top) {
-    const u128 sum = h->low + block;
+    u128 sum;
+    const uint64_t carry = add128(h->low, block, &sum);
     const uint64_t h0 = (uint64_t)sum;
     const uint64_t h1 = (uint64_t)(sum >> 64);
-    const uint64_t h2 = h->top + top + (sum < block);
+    const uint64_t h2 = h->top + top + carry;
 
     const u128 d0 = (u128)h0 * poly->r[0] + (u128)h1 * poly->s1;
     u128 d1 = (u128)h0 * poly->r[1] + (u128)h1 * poly->r[0];
@@ -211,8 +222,8 @@ INLINE void poly_block(poly_sum *h, const poly_frame *poly, u128 block, uint64_t
 
     /* What stands above 2^130 comes back times 5. */
     const uint64_t back = (d2 & ~UINT64_C(3)) + (d2 >> 2);
-    h->low = (d1 << 64 | (uint64_t)d0) + back;
-    h->top = (d2 & 3) + (h->low < back);
+    const uint64_t over = add128(d1 << 64 | (uint64_t)d0, back, &h->low);
+    h->top = (d2 & 3) + over;
 }
 
 INLINE u128 load128(const uint8_t *p) {
@@ -235,8 +246,9 @@ static void poly_tail(poly_frame *poly, const sy_lanes_form *form) {
 /* tag = (h mod p + s) mod 2^128; s is the second half of the key. */
 static void poly_finish(const poly_frame *poly, const uint8_t key[32], uint8_t ret_tag[16]) {
     /* g = h + 5, which reaches 2^130 when h is not below p; h is below 2p. */
-    const u128 g = poly->h.low + 5;
-    const uint64_t g_top = poly->h.top + (g < 5);
+    u128 g;
+    const uint64_t carry = add128(poly->h.low, 5, &g);
+    const uint64_t g_top = poly->h.top + carry;
     const u128 take = 0 - (u128)(g_top >> 2); /* all ones: h >= p */
     const u128 tag = ((poly->h.low & ~take) | (g & take)) + load128(key + 16);
     memcpy(ret_tag, &tag, sizeof tag);
@@ -322,7 +334,8 @@ static void poly_job_start(poly_job *poly, const sy_lanes_form *form, size_t fra
     poly->frames = frames;
     poly->at = 0;
     for (size_t i = frames; i < LANES; i++) {
-        poly->frame[i] = (poly_frame){.cipher = sealed}; /* idle, but run along */
+        /* Idle, but runs along. */
+        poly->frame[i] = (poly_frame){.cipher = sealed + form->cipher_at};
     }
     for (size_t i = 0; i < frames; i++) {
         _mm256_storeu_si256((void *)poly->keys[i], rows[2 * i]);
