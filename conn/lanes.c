@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/lanes.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #include "conn/lanes_internal.h"
@@ -74,23 +73,4 @@ size_t sy_lanes_take(const sy_lanes *lanes, size_t frames) {
     /* Half the lanes filled are as fast as all of them, and a few frames more than half are not. */
     return frames > SY_LANES_FRAMES / 2 && frames < SY_LANES_FRAMES - 3 ? SY_LANES_FRAMES / 2
                                                                         : frames;
-}
-
-void sy_lanes_put_tags(const sy_lanes_job *job, const sy_lanes_form *form,
-                       uint8_t tags[SY_LANES_FRAMES][16], uint8_t *out) {
-    for (size_t i = 0; i < job->frames; i++) {
-        memcpy(out + i * SY_SEALED_LEN + form->tag_at, tags[i], 16);
-    }
-}
-
-size_t sy_lanes_check_tags(const sy_lanes_job *job, const sy_lanes_form *form,
-                           uint8_t tags[SY_LANES_FRAMES][16], const uint8_t *in, uint8_t *data) {
-    size_t good = 0;
-    while (good < job->frames &&
-           sodium_memcmp(tags[good], in + good * SY_SEALED_LEN + form->tag_at, 16) == 0) {
-        good++;
-    }
-    sodium_memzero(data + good * SY_FRAME_DATA_MAX, (job->frames - good) * SY_FRAME_DATA_MAX);
-    sodium_memzero(tags, SY_LANES_FRAMES * sizeof tags[0]);
-    return good;
 }

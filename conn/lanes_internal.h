@@ -16,6 +16,9 @@ extern const sy_lanes sy_lanes_avx2;
 #define SY_LANES_X86 0
 #endif
 
+/* Inlined into all of a cipher, or the state of it does not stay in registers. */
+#define SY_LANES_INLINE static inline __attribute__((always_inline))
+
 /* Where the parts of a sealed frame stand, and where its key stream begins. */
 typedef struct sy_lanes_form {
     size_t cipher_at;  /* ciphertext in the sealed frame */
@@ -33,18 +36,18 @@ static const sy_lanes_form sy_lanes_form_salsa = {
     .cipher_at = SY_FRAME_TAG_LEN, .tag_at = 0, .lead = 32, .tail_end = UINT64_C(1) << 32};
 
 /* Blocks of 64 bytes of key stream that a frame takes with its authenticator's key: 18 and 17. */
-static inline size_t sy_lanes_blocks(const sy_lanes_form *form) {
+SY_LANES_INLINE size_t sy_lanes_blocks(const sy_lanes_form *form) {
     return (form->lead + SY_FRAME_LEN + 63) / 64;
 }
 
 /* The processors concerned are little-endian, as the ciphers are. */
-static inline uint32_t sy_lanes_load32(const uint8_t *p) {
+SY_LANES_INLINE uint32_t sy_lanes_load32(const uint8_t *p) {
     uint32_t x;
     memcpy(&x, p, sizeof x);
     return x;
 }
 
-static inline uint64_t sy_lanes_load64(const uint8_t *p) {
+SY_LANES_INLINE uint64_t sy_lanes_load64(const uint8_t *p) {
     uint64_t x;
     memcpy(&x, p, sizeof x);
     return x;
@@ -79,7 +82,7 @@ typedef struct sy_lanes_block {
     uint16_t head;
 } sy_lanes_block;
 
-static inline sy_lanes_block sy_lanes_block_at(const sy_lanes_form *form, size_t block) {
+SY_LANES_INLINE sy_lanes_block sy_lanes_block_at(const sy_lanes_form *form, size_t block) {
     const ptrdiff_t at = (ptrdiff_t)(64 * block) - (ptrdiff_t)form->lead;
     sy_lanes_block ret = {.at = at, .words = 0xffff, .head = 0};
     if (at <= -64 || at >= SY_FRAME_LEN) {
@@ -92,14 +95,5 @@ static inline sy_lanes_block sy_lanes_block_at(const sy_lanes_form *form, size_t
     }
     return ret;
 }
-
-/* The last act of sealing. */
-void sy_lanes_put_tags(const sy_lanes_job *job, const sy_lanes_form *form,
-                       uint8_t tags[SY_LANES_FRAMES][16], uint8_t *out);
-
-/* The last act of opening: how many leading frames at `in` have these tags, which are wiped, and so
- * are the data areas of the other frames. */
-size_t sy_lanes_check_tags(const sy_lanes_job *job, const sy_lanes_form *form,
-                           uint8_t tags[SY_LANES_FRAMES][16], const uint8_t *in, uint8_t *data);
 
 #endif
