@@ -532,7 +532,7 @@ INLINE size_t open_frames(sy_lanes_job *job, const sy_lanes_form *form, bool sal
     run(job, form, salsa, in, data, job->head, tags);
     size_t good = 0;
     while (good < job->frames &&
-           sodium_memcmp(tags[good], in + good * SY_SEALED_LEN + form->tag_at, 16) == 0) {
+           crypto_verify_16(tags[good], in + good * SY_SEALED_LEN + form->tag_at) == 0) {
         good++;
     }
     sodium_memzero(data + good * SY_FRAME_DATA_MAX, (job->frames - good) * SY_FRAME_DATA_MAX);
