@@ -276,7 +276,7 @@ INLINE void poly_settle(v512 h[3]) {
 
 /* tag = (h mod p + s) mod 2^128. */
 static void poly_finish(poly_set *set, const poly_keys *keys, size_t first,
-                        uint8_t ret_tags[][16]) {
+                        uint8_t ret_tags[SET][16]) {
     v512 *h = set->h;
     poly_settle(h);
     poly_settle(h);
@@ -304,14 +304,10 @@ static void poly_finish(poly_set *set, const poly_keys *keys, size_t first,
     v512 sum_hi = _mm512_add_epi64(hi, key_words(keys, first, 3));
     sum_hi = _mm512_mask_add_epi64(sum_hi, carry, sum_hi, _mm512_set1_epi64(1));
 
-    uint64_t out_lo[SET];
-    uint64_t out_hi[SET];
-    _mm512_storeu_si512(out_lo, sum_lo);
-    _mm512_storeu_si512(out_hi, sum_hi);
-    for (size_t i = 0; i < SET; i++) {
-        memcpy(ret_tags[i], &out_lo[i], 8);
-        memcpy(ret_tags[i] + 8, &out_hi[i], 8);
-    }
+    const v512 first_four = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+    const v512 last_four = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+    _mm512_storeu_si512(ret_tags[0], _mm512_permutex2var_epi64(sum_lo, first_four, sum_hi));
+    _mm512_storeu_si512(ret_tags[4], _mm512_permutex2var_epi64(sum_lo, last_four, sum_hi));
 }
 
 INLINE void double_round(bool salsa, v512 x[16]) {
@@ -405,8 +401,8 @@ static void poly_job_finish(poly_job *poly, const sy_lanes_form *form, uint8_t r
     sodium_memzero(poly, sizeof *poly);
 }
 
-/* The blocks from `first` on.  When all lanes work on the same block of frames of their own, the
- * ciphertext that is complete two blocks later is authenticated on the way. */
+/* The blocks from `first` on.  When each lane has a frame of its own, 64 bytes of each are
+ * authenticated on the way: those that were complete when the blocks before were applied. */
 INLINE void step(lane_state *state, bool salsa, size_t width, size_t first, poly_job *poly,
                  v512 x[16]) {
     if (width == LANES && first >= 2) {

@@ -17,7 +17,7 @@
 
 #define ASSEMBLY_FIRST 4096
 
-/* The last packet whose payload was its end: the bytes in front of a payload decide all about a
+/* A packet whose payload was its end: the bytes in front of such a payload decide all about the
  * packet, and most packets of a stream have the same. */
 typedef struct header_memo {
     uint8_t bytes[SY_PACKET_OVERHEAD];

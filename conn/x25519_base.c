@@ -2,6 +2,7 @@
 #include "conn/x25519_base.h"
 
 #include <sodium.h>
+#include <string.h>
 
 #include <switchyard/assert.h>
 
@@ -9,7 +10,7 @@
 
 #ifdef __SIZEOF_INT128__
 
-/* Numbers modulo p = 2^255 - 19 in five limbs of 51 bits.  A limb may grow to 54 bits between two
+/* Numbers modulo p = 2^255 - 19 in five limbs of 51 bits.  A limb may grow to 52 bits between two
  * multiplications.  They are public: the coordinate y belongs to the key that is sent. */
 __extension__ typedef unsigned __int128 wide;
 
@@ -63,8 +64,11 @@ static void field_store(field a, uint8_t bytes[32]) {
     sy_store_le(bytes + 24, a.limb[3] >> 39 | a.limb[4] << 12, 8);
 }
 
-/* Brings sums of products below 2^111 (the highest below 2^107) back to limbs.  All carries move up
- * one limb at once, twice: one after the other would take longer than the products. */
+/* Brings sums of products back to limbs, which are then below 2^51 + 2^11.  All carries move up one
+ * limb at once, twice: one after the other would take longer than the products.
+ * Of limbs below 2^52 the lowest sum is below 77 * 2^104 (one product and four times 19 of them),
+ * the highest, the only one whose carry is taken 19 times, below 5 * 2^104: no carry reaches 2^60.
+ */
 static field field_reduce(const wide sum[LIMBS]) {
     field once;
     field out;
@@ -136,10 +140,16 @@ static field field_invert(field a) {
 }
 
 void sy_x25519_base(const uint8_t secret[32], uint8_t ret_public[32]) {
+    /* Clamped here, because libsodium refuses what is all zero before it clamps.  It also refuses
+     * multiples of the order L: the clamped number is a multiple of 8 from 2^254 to 2^255, L is odd
+     * and above 2^252, and 8 L is too much. */
+    uint8_t clamped[32];
     uint8_t edwards[32];
-    /* Clamps as X25519 does.  It fails for a multiple of the order, and no clamped number is one.
-     */
-    const int failed = crypto_scalarmult_ed25519_base(edwards, secret);
+    memcpy(clamped, secret, sizeof clamped);
+    clamped[0] &= 0xf8;
+    clamped[31] = (uint8_t)((clamped[31] & 0x7f) | 0x40);
+    const int failed = crypto_scalarmult_ed25519_base(edwards, clamped);
+    sodium_memzero(clamped, sizeof clamped);
     SY_ASSERT(failed == 0);
     const field y = field_load(edwards); /* without the top bit, which is the sign of x */
     field above = y;

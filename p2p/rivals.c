@@ -145,7 +145,8 @@ void sy_rivals_settle(sy_switch *sw, sy_peer *loser) {
     winner->rival = SY_SLOT_NONE;
     if (winner->state == SY_LINK_PARKED) {
         sy_timers_clear(&sw->timers, &winner->deadline);
-        if (SY_MUTANT(CROSSED_RACE) && loser->read_ended && loser->outbound != winner->outbound) {
+        if (SY_MUTANT(CROSSED_RACE) && loser->read_ended && loser->confirmed &&
+            loser->outbound != winner->outbound) {
             return;
         }
         sy_link_info_accepted(winner);

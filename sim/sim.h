@@ -28,6 +28,7 @@
  * These checks are always on:
  *   - the events of a connection come in order, each at most once, and end with one ENDED;
  *   - the limits of admission, after every turn; nothing is accepted behind a changed bit;
+ *   - a write with more to come is followed by another one, or by the end, in the same turn;
  *   - at the end of a node no stream, no byte of budget, no live block.
  * With options.record every node carries two recording reactors, "alpha" on channels 0x20 0x21 and
  * "beta" on 0x40 0x80, and these are checked too:

@@ -173,7 +173,7 @@ def experiments(quick):
     defaults = bulk("cometbft", "64k", 64 * KIB, 512, False)
     defaults.yields = [("defaults-64k-cometbft", "MB/s", rate, True)]
     defaults.subjects, defaults.defaults, defaults.rounds = who("cometbft"), True, 1
-    relay = bulk("cometbft", "64k", 64 * KIB, 4096, False)
+    relay = bulk("cometbft", "64k", 64 * KIB, 16384, False)
     relay.yields = [("relay-20ms-64k-cometbft", "MB/s", rate, True)]
     relay.subjects, relay.relay_ms, relay.rounds = who("cometbft"), 20, 2
     out += [defaults, relay, idle("cometbft", 10000, False), handshakes_bare("cometbft", 12000),

@@ -4,11 +4,17 @@
 #include <criterion/criterion.h>
 
 #include <ev.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <switchyard/ev.h>
 #include <switchyard/switch.h>
+
+#include "p2p/ev/ev_internal.h"
 
 typedef struct node {
     struct ev_loop *loop;
@@ -77,6 +83,16 @@ static void dial(node *from, const node *to) {
     cr_assert_eq(sy_switch_dial(from->sw, &addr, SY_DIAL_ONCE, sy_ev_now(from->ev)), SY_OK);
 }
 
+static void connect_nodes(node *from, node *to) {
+    dial(from, to);
+    const sy_time began = sy_ev_now(from->ev);
+    while (!(from->up && to->up) && sy_ev_now(from->ev) < began + 5 * SY_SEC) {
+        ev_run(from->loop, EVRUN_NOWAIT);
+        ev_run(to->loop, EVRUN_NOWAIT);
+    }
+    cr_assert(from->up && to->up);
+}
+
 static void give_up(struct ev_loop *loop, ev_timer *watcher, int revents) {
     (void)watcher;
     (void)revents;
@@ -90,13 +106,7 @@ static void expect_pong_timeout(uint64_t recv_rate) {
     node dead;
     open_node(&alive, 1, 300 * SY_MSEC, 200 * SY_MSEC, recv_rate);
     open_node(&dead, 2, 60 * SY_SEC, 45 * SY_SEC, 0);
-    dial(&alive, &dead);
-    const sy_time began = sy_ev_now(alive.ev);
-    while (!(alive.up && dead.up) && sy_ev_now(alive.ev) < began + 5 * SY_SEC) {
-        ev_run(alive.loop, EVRUN_NOWAIT);
-        ev_run(dead.loop, EVRUN_NOWAIT);
-    }
-    cr_assert(alive.up && dead.up);
+    connect_nodes(&alive, &dead);
 
     ev_timer guard;
     ev_timer_init(&guard, give_up, 10.0, 0.0);
@@ -117,4 +127,47 @@ Test(switch_ev, a_dead_peer_is_found_out_by_a_loop_that_is_idle) {
 
 Test(switch_ev, a_dead_peer_is_found_out_also_with_a_receive_rate) {
     expect_pong_timeout(100000);
+}
+
+static int option_of(int fd, int option) {
+    int value = 0;
+    socklen_t len = sizeof value;
+    cr_assert_eq(getsockopt(fd, IPPROTO_TCP, option, &value, &len), 0);
+    return value;
+}
+
+/* Our sockets with a connection whose near end has this port; returns how many. */
+static size_t connected_at(uint16_t port, int *ret_fd) {
+    size_t found = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        struct sockaddr_in near = {0};
+        struct sockaddr_in far = {0};
+        socklen_t near_len = sizeof near;
+        socklen_t far_len = sizeof far;
+        if (getsockname(fd, (struct sockaddr *)&near, &near_len) == 0 &&
+            getpeername(fd, (struct sockaddr *)&far, &far_len) == 0 && near.sin_family == AF_INET &&
+            ntohs(near.sin_port) == port) {
+            *ret_fd = fd;
+            found++;
+        }
+    }
+    return found;
+}
+
+/* Some of it is inherited from the listener. */
+Test(switch_ev, an_accepted_socket_is_tuned) {
+    node a;
+    node b;
+    int fd = -1;
+    open_node(&a, 1, 60 * SY_SEC, 45 * SY_SEC, 0);
+    open_node(&b, 2, 60 * SY_SEC, 45 * SY_SEC, 0);
+    connect_nodes(&a, &b);
+
+    cr_assert_eq(connected_at(b.bound.port, &fd), 1);
+    cr_expect_neq(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    cr_expect_neq(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    cr_expect_neq(option_of(fd, TCP_NODELAY), 0);
+    cr_expect_eq(option_of(fd, TCP_NOTSENT_LOWAT), SY_EV_NOTSENT);
+    close_node(&a);
+    close_node(&b);
 }
