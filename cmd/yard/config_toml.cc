@@ -128,13 +128,19 @@ int too_deep_line(std::string_view text, int dots_max) {
     int line = 1;
     int dots = 0;
     char quote = '\0';
+    bool is_escaped = false; // by a backslash, which only double quotes know
     bool is_comment = false;
     for (const char c : text) {
         if (c == '\n') {
             line++;
             dots = 0;
             quote = '\0';
+            is_escaped = false;
             is_comment = false;
+        } else if (is_escaped) {
+            is_escaped = false;
+        } else if (quote == '"' && c == '\\') {
+            is_escaped = true;
         } else if (quote != '\0') {
             quote = c == quote ? '\0' : quote;
         } else if (c == '"' || c == '\'') {

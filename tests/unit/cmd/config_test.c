@@ -167,11 +167,30 @@ Test(config, hostile_toml_is_one_error_with_its_line) {
         cr_expect_not_null(strstr(config.errors.items[0], rows[i].error), "row %zu: %s", i,
                            config.errors.items[0]);
     }
+}
+
+#define DOTS_128                                                                                   \
+    "................................................................"                             \
+    "................................................................"
+
+Test(config, dots_in_quotes_and_comments_are_none_of_keys) {
+    static const char *const rows[] = {
+        "moniker = \"" DOTS_128 "\" # don't ...\n",
+        "moniker = \"\\\"" DOTS_128 "\"\n",
+        "moniker = \"\\\\\" # " DOTS_128 "\n",
+        "moniker = '\\' # " DOTS_128 "\n",
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        yard_config_fini(&config);
+        yard_config_init(&config, "/home/of/node");
+        read_text(rows[i]);
+        cr_expect_eq(config.errors.count, 0, "row %zu: %s", i,
+                     config.errors.count > 0 ? config.errors.items[0] : "");
+    }
     yard_config_fini(&config);
     yard_config_init(&config, "/home/of/node");
-    read_text("moniker = \"................................................................"
-              "................................................................\" # don't ...\n");
-    cr_expect_eq(config.errors.count, 0, "dots in quotes");
+    read_text("\"\\\\\"" DOTS_128 " = 1\n");
+    cr_expect_eq(config.errors.count, 1, "a key behind an escape in quotes");
 }
 
 Test(config, broken_toml_is_one_error_with_its_line) {
