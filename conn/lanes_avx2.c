@@ -9,6 +9,7 @@
 #include <switchyard/assert.h>
 
 #include "conn/lanes_internal.h"
+#include "conn/lanes_poly.h"
 
 #if SY_LANES_X86
 #include <immintrin.h>
@@ -27,7 +28,6 @@ _Static_assert(LANES == SY_LANES_FRAMES, "a lane for each frame");
 #define UNROLL _Pragma("GCC unroll 16")
 
 typedef __m256i v256;
-__extension__ typedef unsigned __int128 u128;
 
 /* Both ciphers keep a block as 16 words; lane l of word w is that word in block l, or 8 + l in the
  * second half.  Two halves at once, because one alone would wait for itself. */
@@ -174,86 +174,6 @@ static void start_lanes(lane_state *state, const sy_lanes_job *job, spread over,
     sodium_memzero(&words, sizeof words);
 }
 
-/* A number of 131 bits. */
-typedef struct poly_sum {
-    u128 low;
-    uint64_t top; /* below 8 */
-} poly_sum;
-
-/* Poly1305 of one frame. */
-typedef struct poly_frame {
-    poly_sum h;
-    uint64_t r[2];
-    uint64_t s1; /* 5/4 r1, which has no low bits: a product at 2^128 comes back as 2^-2 * 5 */
-    const uint8_t *cipher;
-} poly_frame;
-
-static void poly_start(poly_frame *poly, const uint8_t key[32], const uint8_t *cipher) {
-    poly->h = (poly_sum){.low = 0};
-    poly->r[0] = sy_lanes_load64(key) & 0x0ffffffc0fffffff;
-    poly->r[1] = sy_lanes_load64(key + 8) & 0x0ffffffc0ffffffc;
-    poly->s1 = poly->r[1] + (poly->r[1] >> 2);
-    poly->cipher = cipher;
-}
-
-/* Returns the carry; an intrinsic, because a comparison may become a branch. */
-INLINE uint64_t add128(u128 x, u128 y, u128 *ret_sum) {
-    unsigned long long lo;
-    unsigned long long hi;
-    unsigned char carry = _addcarry_u64(0, (uint64_t)x, (uint64_t)y, &lo);
-    carry = _addcarry_u64(carry, (uint64_t)(x >> 64), (uint64_t)(y >> 64), &hi);
-    *ret_sum = (u128)hi << 64 | lo;
-    return carry;
-}
-
-/* h = (h + block) * r, where block has `top` for its bits from 128 on.  No sum of products
- * overflows: r and s1 are below 2^61. */
-INLINE void poly_block(poly_sum *h, const poly_frame *poly, u128 block, uint64_t top) {
-    u128 sum;
-    const uint64_t carry = add128(h->low, block, &sum);
-    const uint64_t h0 = (uint64_t)sum;
-    const uint64_t h1 = (uint64_t)(sum >> 64);
-    const uint64_t h2 = h->top + top + carry;
-
-    const u128 d0 = (u128)h0 * poly->r[0] + (u128)h1 * poly->s1;
-    u128 d1 = (u128)h0 * poly->r[1] + (u128)h1 * poly->r[0];
-    d1 += h2 * poly->s1 + (uint64_t)(d0 >> 64);
-    const uint64_t d2 = h2 * poly->r[0] + (uint64_t)(d1 >> 64);
-
-    /* What stands above 2^130 comes back times 5. */
-    const uint64_t back = (d2 & ~UINT64_C(3)) + (d2 >> 2);
-    const uint64_t over = add128(d1 << 64 | (uint64_t)d0, back, &h->low);
-    h->top = (d2 & 3) + over;
-}
-
-INLINE u128 load128(const uint8_t *p) {
-    return (u128)sy_lanes_load64(p + 8) << 64 | sy_lanes_load64(p);
-}
-
-INLINE void poly_full_block(poly_sum *h, const poly_frame *poly, size_t at) {
-    poly_block(h, poly, load128(poly->cipher + at), 1);
-}
-
-/* The last four bytes of a frame, and the block of lengths. */
-static void poly_tail(poly_frame *poly, const sy_lanes_form *form) {
-    const uint64_t last = sy_lanes_load32(poly->cipher + SY_FRAME_LEN - 4) | form->tail_end;
-    poly_block(&poly->h, poly, last, form->tail_top);
-    if (form->lengths) {
-        poly_block(&poly->h, poly, (u128)SY_FRAME_LEN << 64, 1);
-    }
-}
-
-/* tag = (h mod p + s) mod 2^128; s is the second half of the key. */
-static void poly_finish(const poly_frame *poly, const uint8_t key[32], uint8_t ret_tag[16]) {
-    /* g = h + 5, which reaches 2^130 when h is not below p; h is below 2p. */
-    u128 g;
-    const uint64_t carry = add128(poly->h.low, 5, &g);
-    const uint64_t g_top = poly->h.top + carry;
-    const u128 take = 0 - (u128)(g_top >> 2); /* all ones: h >= p */
-    const u128 tag = ((poly->h.low & ~take) | (g & take)) + load128(key + 16);
-    memcpy(ret_tag, &tag, sizeof tag);
-}
-
 /* The rounds work on a copy that no pointer leads to, or it would not stay in registers. */
 INLINE void start_blocks(const lane_state *state, v256 x[2][16]) {
     UNROLL
@@ -289,7 +209,7 @@ INLINE void next_blocks(lane_state *state, bool salsa, v256 rows[2 * LANES]) {
 
 /* The authenticators of a job. */
 typedef struct poly_job {
-    poly_frame frame[LANES];
+    sy_poly_frame frame[LANES];
     uint8_t keys[LANES][32];
     size_t frames;
     size_t at; /* bytes of each frame that are through */
@@ -297,16 +217,16 @@ typedef struct poly_job {
 
 /* A double round, and 64 bytes of two frames.  The rounds wait for themselves and for the vector
  * units, the authenticators for the multiplier; the finer the mixture, the less they wait. */
-INLINE void double_round_and_chunks(bool salsa, v256 x[2][16], poly_frame frame[2], size_t at) {
-    poly_sum h[2] = {frame[0].h, frame[1].h};
+INLINE void double_round_and_chunks(bool salsa, v256 x[2][16], sy_poly_frame frame[2], size_t at) {
+    sy_poly_sum h[2] = {frame[0].h, frame[1].h};
     UNROLL
     for (int i = 0; i < 4; i++) {
         quarter(salsa, x[0], 2 * i);
         quarter(salsa, x[0], 2 * i + 1);
-        poly_full_block(&h[0], &frame[0], at + 16 * (size_t)i);
+        sy_poly_full_block(&h[0], &frame[0], at + 16 * (size_t)i);
         quarter(salsa, x[1], 2 * i);
         quarter(salsa, x[1], 2 * i + 1);
-        poly_full_block(&h[1], &frame[1], at + 16 * (size_t)i);
+        sy_poly_full_block(&h[1], &frame[1], at + 16 * (size_t)i);
     }
     frame[0].h = h[0];
     frame[1].h = h[1];
@@ -335,23 +255,23 @@ static void poly_job_start(poly_job *poly, const sy_lanes_form *form, size_t fra
     poly->at = 0;
     for (size_t i = frames; i < LANES; i++) {
         /* Idle, but runs along. */
-        poly->frame[i] = (poly_frame){.cipher = sealed + form->cipher_at};
+        poly->frame[i] = (sy_poly_frame){.cipher = sealed + form->cipher_at};
     }
     for (size_t i = 0; i < frames; i++) {
         _mm256_storeu_si256((void *)poly->keys[i], rows[2 * i]);
-        poly_start(&poly->frame[i], poly->keys[i], sealed + i * SY_SEALED_LEN + form->cipher_at);
+        sy_poly_start(&poly->frame[i], poly->keys[i], sealed + i * SY_SEALED_LEN + form->cipher_at);
     }
 }
 
 static void poly_job_finish(poly_job *poly, const sy_lanes_form *form, uint8_t ret_tags[][16]) {
     for (; poly->at + 16 <= SY_FRAME_LEN; poly->at += 16) {
         for (size_t i = 0; i < poly->frames; i++) {
-            poly_full_block(&poly->frame[i].h, &poly->frame[i], poly->at);
+            sy_poly_full_block(&poly->frame[i].h, &poly->frame[i], poly->at);
         }
     }
     for (size_t i = 0; i < poly->frames; i++) {
-        poly_tail(&poly->frame[i], form);
-        poly_finish(&poly->frame[i], poly->keys[i], ret_tags[i]);
+        sy_poly_tail(&poly->frame[i], form);
+        sy_poly_finish(&poly->frame[i], poly->keys[i], ret_tags[i]);
     }
     sodium_memzero(poly, sizeof *poly);
 }
