@@ -101,7 +101,8 @@ def trips(profile, count):
     others = OTHERS if profile == "cometbft" else ("tcp",)
     return Experiment("rtt", profile, who(profile, *others),
                       [("rtt-p50-" + profile, "us", us("p50_ns"), False),
-                       ("rtt-p99-" + profile, "us", us("p99_ns"), False)], size=100, count=count)
+                       ("rtt-p99-" + profile, "us", us("p99_ns"), False)], size=100, count=count,
+                      pinned=True)
 
 
 def urgent(profile, count):
