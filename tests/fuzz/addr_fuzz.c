@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses and lists of them.  The first byte gives the form.  What is read can be written and
- * read again as the same address, and a list is read as its items are. */
+/* Addresses and lists of them.  The first byte gives the form; from 0xc0 on it is followed by what
+ * an address is made of, ID, IP and port, and up to three edits of two bytes each (place, value),
+ * for few mutations find 40 digits.  What is read can be written and read again as the same
+ * address, and a list is read as its items are. */
 #include <switchyard/addr.h>
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/fuzz/support/fuzz.h"
@@ -77,17 +81,48 @@ static void list(const char *text, size_t len, sy_addr_form form) {
     FUZZ_CHECK(err != SY_OK ? count == SIZE_MAX : count == seen);
 }
 
+#define MADE_CAP 128
+
+/* An address, edited; returns its length. */
+static size_t make_text(fuzz_in *in, char out[MADE_CAP]) {
+    const uint8_t kind = fuzz_u8(in);
+    size_t len = 0;
+    for (size_t i = 0; kind % 4 != 0 && i < SY_NODE_ID_LEN; i++) {
+        len += (size_t)snprintf(out + len, MADE_CAP - len, "%02x", fuzz_u8(in));
+    }
+    uint8_t ip[16] = {0};
+    char host[INET6_ADDRSTRLEN];
+    const bool is_v6 = kind / 4 % 2 == 1;
+    const sy_bytes given = fuzz_take(in, is_v6 ? 16 : 4);
+    memcpy(ip, given.data, given.len);
+    (void)inet_ntop(is_v6 ? AF_INET6 : AF_INET, ip, host, sizeof host);
+    len += (size_t)snprintf(out + len, MADE_CAP - len, is_v6 ? "%s[%s]:%u" : "%s%s:%u",
+                            len > 0 ? "@" : "", host, (unsigned)fuzz_u16(in));
+    for (unsigned edits = kind / 8 % 4; edits > 0 && fuzz_left(in) >= 2; edits--) {
+        const size_t at = fuzz_u8(in) % len;
+        out[at] = (char)fuzz_u8(in);
+    }
+    return len;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const sy_addr_form forms[] = {SY_ADDR_ID_REQUIRED, SY_ADDR_ID_OPTIONAL, SY_ADDR_LISTEN};
     fuzz_in in = fuzz_in_of(data, size);
-    const sy_addr_form form = forms[fuzz_u8(&in) % 3];
+    const uint8_t first = fuzz_u8(&in);
+    const sy_addr_form form = forms[first % 3];
     const char *text = (const char *)in.pos;
+    size_t len = fuzz_left(&in);
+    char made[MADE_CAP];
+    if (first >= 0xc0) {
+        len = make_text(&in, made);
+        text = made;
+    }
     sy_addr addr;
-    fuzz_count(one(text, fuzz_left(&in), form, &addr));
+    fuzz_count(one(text, len, form, &addr));
     sy_endpoint ip;
-    if (sy_endpoint_parse_ip(text, fuzz_left(&in), &ip) == SY_OK) {
+    if (sy_endpoint_parse_ip(text, len, &ip) == SY_OK) {
         check_endpoint(&ip, "");
     }
-    list(text, fuzz_left(&in), form);
+    list(text, len, form);
     return 0;
 }

@@ -106,8 +106,8 @@ def node_key():
     good = load("tendermint/keys.json")["keys"][0]["file"].encode()
     other = load("cometbft/keys.json")["keys"][0]["file"].encode()
     return [
-        b"\1", b"\1" + bytes(range(32)), b"\1" + b"\xaa" * 32 + b"\0\0 ",
-        b"\1" + b"\7" * 32 + b"\0\x30A",
+        b"\1", b"\1" + bytes(range(32)), b"\1" + b"\xaa" * 32 + b"\1\0\0 ",
+        b"\1" + b"\7" * 32 + b"\1\0\x30A",
         good, other, b" " + good + b"\n", good[:-1], good + b"x", b"{}", b"[]", b"null", b"",
         good.replace(b"PrivKeyEd25519", b"PrivKeySecp256k1"),
         good.replace(b"uxuA==", b"uxuB=="), good.replace(b"A", b"B", 3),
@@ -134,9 +134,13 @@ def addr():
                 b"\0" + ID + b"@tcp://1.2.3.4:5", b"\0tcp://" + ID + b"@1.2.3.4:5"]
     lists = [b"\0" + ID + b"@a:1, " + ID + b"@[::1]:2 ,,", b"\1a:1,b:2,c", b"\2:1,:2, ",
              b"\1" + b"a:1," * 9]
+    made = [b"\xc0\1" + bytes(range(20)) + b"\1\2\3\4\x68\x20",
+            b"\xc1\4" + b"\x20\1\r\xb8" + bytes(11) + b"\1\0\x50",
+            b"\xc1\0\7\7\7\7\0\1", b"\xc0\x09" + bytes(20) + b"\5\6\7\x08\0\x50\x28:"]
     short = [b"\1a:1", b"\1h:65535", b"\1[::]:9", b"\1::1", b"\0019.9.9.9:9", b"\2:1", b"\2a:0",
              b"\1a.b:22", b"\1x-y:3", b"\1[1::2]:33"]
-    return short + [b"\1" + h for h in hosts] + [b"\2" + h for h in hosts[:8]] + with_id + lists
+    return short + [b"\1" + h for h in hosts] + [b"\2" + h for h in hosts[:8]] + with_id + lists \
+        + made
 
 
 def recognize():
