@@ -45,22 +45,22 @@ const sy_lanes *sy_lanes_best(void) {
     return sy_lanes_at(0);
 }
 
-const sy_lanes *sy_lanes_find(const char *name) {
-    for (size_t i = 0; i < KINDS; i++) {
-        if (strcmp(names[i], name) == 0) {
-            return lanes_of(i);
-        }
+/* KINDS when there is none of that name. */
+static size_t kind_of(const char *name) {
+    size_t kind = 0;
+    while (kind < KINDS && strcmp(names[kind], name) != 0) {
+        kind++;
     }
-    return NULL;
+    return kind;
+}
+
+const sy_lanes *sy_lanes_find(const char *name) {
+    return lanes_of(kind_of(name));
 }
 
 const char *sy_lanes_name(const char *name) {
-    for (size_t i = 0; i < KINDS; i++) {
-        if (strcmp(names[i], name) == 0) {
-            return names[i];
-        }
-    }
-    return NULL;
+    const size_t kind = kind_of(name);
+    return kind < KINDS ? names[kind] : NULL;
 }
 
 size_t sy_lanes_take(const sy_lanes *lanes, size_t frames) {

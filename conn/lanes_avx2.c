@@ -285,7 +285,7 @@ INLINE v256 mask_of(uint16_t words, int shift) {
 /* Data and heads in, ciphertext out, of one block of one frame. */
 INLINE void encrypt_part(const sy_lanes_block *where, const v256 *stream, const uint8_t *head,
                          const uint8_t *from, uint8_t *to) {
-    const v256 word = _mm256_set1_epi32((int)sy_lanes_load32(head));
+    const v256 word = _mm256_set1_epi32((int)sy_load_le(head, 4));
     for (int i = 0; i < 2; i++) {
         const v256 words = mask_of(where->words, 8 * i);
         const v256 data = _mm256_maskload_epi32((const void *)(from + 32 * i), words);

@@ -252,7 +252,7 @@ INLINE void poly_chunk(poly_set *set, size_t at) {
 static void poly_tail(poly_set *set, const sy_lanes_form *form) {
     uint64_t last[SET];
     for (size_t i = 0; i < SET; i++) {
-        last[i] = sy_lanes_load32(set->cipher[i] + SY_FRAME_LEN - 4) | form->tail_end;
+        last[i] = sy_load_le(set->cipher[i] + SY_FRAME_LEN - 4, 4) | form->tail_end;
     }
     poly_block(set, load(last), _mm512_setzero_si512(),
                _mm512_set1_epi64((int64_t)(form->tail_top << 40)));
@@ -422,8 +422,7 @@ INLINE void encrypt_rows(const sy_lanes_job *job, const sy_lanes_form *form, siz
         uint8_t *to = out + frame * SY_SEALED_LEN + form->cipher_at + where.at;
         v512 plain = _mm512_maskz_loadu_epi32(where.words, from);
         if (where.head != 0) {
-            plain =
-                _mm512_mask_set1_epi32(plain, where.head, (int)sy_lanes_load32(job->head[frame]));
+            plain = _mm512_mask_set1_epi32(plain, where.head, (int)sy_load_le(job->head[frame], 4));
         }
         _mm512_mask_storeu_epi32(to, where.words, _mm512_xor_si512(plain, rows[frame]));
     }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/le.h"
 #include "conn/lanes.h"
 
 #if defined(__x86_64__)
@@ -40,19 +41,6 @@ SY_LANES_INLINE size_t sy_lanes_blocks(const sy_lanes_form *form) {
     return (form->lead + SY_FRAME_LEN + 63) / 64;
 }
 
-/* The processors concerned are little-endian, as the ciphers are. */
-SY_LANES_INLINE uint32_t sy_lanes_load32(const uint8_t *p) {
-    uint32_t x;
-    memcpy(&x, p, sizeof x);
-    return x;
-}
-
-SY_LANES_INLINE uint64_t sy_lanes_load64(const uint8_t *p) {
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
-    return x;
-}
-
 /* What a block of either cipher begins with, and which words differ from block to block. */
 typedef struct sy_lanes_words {
     uint32_t start[16]; /* those of nonce and counter are 0 */
@@ -66,10 +54,11 @@ static inline void sy_lanes_start(sy_lanes_words *words, const sy_lanes_job *job
     static const uint8_t salsa_key[8] = {1, 2, 3, 4, 11, 12, 13, 14};
     memset(words->start, 0, sizeof words->start);
     for (size_t i = 0; i < 4; i++) {
-        words->start[salsa ? 5 * i : i] = sy_lanes_load32(sigma + 4 * i);
+        words->start[salsa ? 5 * i : i] = (uint32_t)sy_load_le(sigma + 4 * i, 4);
     }
     for (size_t i = 0; i < 8; i++) {
-        words->start[salsa ? salsa_key[i] : chacha_key[i]] = sy_lanes_load32(job->key + 4 * i);
+        words->start[salsa ? salsa_key[i] : chacha_key[i]] =
+            (uint32_t)sy_load_le(job->key + 4 * i, 4);
     }
     words->nonce = salsa ? 6 : 14;
     words->counter = salsa ? 8 : 12;

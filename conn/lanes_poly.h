@@ -29,8 +29,8 @@ typedef struct sy_poly_frame {
 static inline void sy_poly_start(sy_poly_frame *poly, const uint8_t key[32],
                                  const uint8_t *cipher) {
     poly->h = (sy_poly_sum){.low = 0};
-    poly->r[0] = sy_lanes_load64(key) & 0x0ffffffc0fffffff;
-    poly->r[1] = sy_lanes_load64(key + 8) & 0x0ffffffc0ffffffc;
+    poly->r[0] = sy_load_le(key, 8) & 0x0ffffffc0fffffff;
+    poly->r[1] = sy_load_le(key + 8, 8) & 0x0ffffffc0ffffffc;
     poly->s1 = poly->r[1] + (poly->r[1] >> 2);
     poly->cipher = cipher;
 }
@@ -67,7 +67,7 @@ SY_LANES_INLINE void sy_poly_block(sy_poly_sum *h, const sy_poly_frame *poly, sy
 }
 
 SY_LANES_INLINE sy_u128 sy_poly_load(const uint8_t *p) {
-    return (sy_u128)sy_lanes_load64(p + 8) << 64 | sy_lanes_load64(p);
+    return (sy_u128)sy_load_le(p + 8, 8) << 64 | sy_load_le(p, 8);
 }
 
 SY_LANES_INLINE void sy_poly_full_block(sy_poly_sum *h, const sy_poly_frame *poly, size_t at) {
@@ -76,7 +76,7 @@ SY_LANES_INLINE void sy_poly_full_block(sy_poly_sum *h, const sy_poly_frame *pol
 
 /* The last four bytes of a frame, and the block of lengths. */
 static inline void sy_poly_tail(sy_poly_frame *poly, const sy_lanes_form *form) {
-    const uint64_t last = sy_lanes_load32(poly->cipher + SY_FRAME_LEN - 4) | form->tail_end;
+    const uint64_t last = sy_load_le(poly->cipher + SY_FRAME_LEN - 4, 4) | form->tail_end;
     sy_poly_block(&poly->h, poly, last, form->tail_top);
     if (form->lengths) {
         sy_poly_block(&poly->h, poly, (sy_u128)SY_FRAME_LEN << 64, 1);
