@@ -5,8 +5,6 @@
  * address, and a list is read as its items are. */
 #include <switchyard/addr.h>
 
-#include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "tests/fuzz/support/fuzz.h"
@@ -81,23 +79,24 @@ static void list(const char *text, size_t len, sy_addr_form form) {
     FUZZ_CHECK(err != SY_OK ? count == SIZE_MAX : count == seen);
 }
 
-#define MADE_CAP 128
-
 /* An address, edited; returns its length. */
-static size_t make_text(fuzz_in *in, char out[MADE_CAP]) {
+static size_t make_text(fuzz_in *in, char out[SY_ADDR_TEXT_CAP]) {
     const uint8_t kind = fuzz_u8(in);
     size_t len = 0;
-    for (size_t i = 0; kind % 4 != 0 && i < SY_NODE_ID_LEN; i++) {
-        len += (size_t)snprintf(out + len, MADE_CAP - len, "%02x", fuzz_u8(in));
+    if (kind % 4 != 0) {
+        sy_node_id id = {0};
+        const sy_bytes given = fuzz_take(in, SY_NODE_ID_LEN);
+        memcpy(id.bytes, given.data, given.len);
+        sy_node_id_format(&id, out);
+        len = SY_NODE_ID_TEXT_LEN;
+        out[len++] = '@';
     }
-    uint8_t ip[16] = {0};
-    char host[INET6_ADDRSTRLEN];
-    const bool is_v6 = kind / 4 % 2 == 1;
-    const sy_bytes given = fuzz_take(in, is_v6 ? 16 : 4);
-    memcpy(ip, given.data, given.len);
-    (void)inet_ntop(is_v6 ? AF_INET6 : AF_INET, ip, host, sizeof host);
-    len += (size_t)snprintf(out + len, MADE_CAP - len, is_v6 ? "%s[%s]:%u" : "%s%s:%u",
-                            len > 0 ? "@" : "", host, (unsigned)fuzz_u16(in));
+    sy_endpoint endpoint = {.ip = {[10] = 0xff, [11] = 0xff}}; /* an IPv4 address */
+    const size_t ip_at = kind / 4 % 2 == 1 ? 0 : 12;
+    const sy_bytes given = fuzz_take(in, sizeof endpoint.ip - ip_at);
+    memcpy(endpoint.ip + ip_at, given.data, given.len);
+    endpoint.port = fuzz_u16(in);
+    len += sy_endpoint_format(&endpoint, out + len);
     for (unsigned edits = kind / 8 % 4; edits > 0 && fuzz_left(in) >= 2; edits--) {
         const size_t at = fuzz_u8(in) % len;
         out[at] = (char)fuzz_u8(in);
@@ -112,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const sy_addr_form form = forms[first % 3];
     const char *text = (const char *)in.pos;
     size_t len = fuzz_left(&in);
-    char made[MADE_CAP];
+    char made[SY_ADDR_TEXT_CAP];
     if (first >= 0xc0) {
         len = make_text(&in, made);
         text = made;
