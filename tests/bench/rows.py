@@ -66,6 +66,7 @@ class Experiment:
     run_nodes: int = 1
     pinned: bool = False  # one core per process
     defaults: bool = False
+    frame_cipher: str = ""  # of ours; empty: the default
     relay_ms: int = 0
     in_quick: bool = True
     rounds: int = 0       # 0: as asked
@@ -174,10 +175,16 @@ def experiments(quick):
     defaults = bulk("cometbft", "64k", 64 * KIB, 512, False)
     defaults.yields = [("defaults-64k-cometbft", "MB/s", rate, True)]
     defaults.subjects, defaults.defaults, defaults.rounds = who("cometbft"), True, 1
+    library = bulk("cometbft", "64k", 64 * KIB, 8192 * scale, False)
+    library.yields = [("bulk-64k-library-cometbft", "MB/s", rate, True)]
+    many = broadcast("cometbft", 120 * scale)
+    many.yields, many.in_quick = [("broadcast-50-library-cometbft", "MB/s", rate, True)], False
+    for exp in (library, many):
+        exp.subjects, exp.frame_cipher = US + COMET[:1], "library"
     relay = bulk("cometbft", "64k", 64 * KIB, 16384, False)
     relay.yields = [("relay-20ms-64k-cometbft", "MB/s", rate, True)]
     relay.subjects, relay.relay_ms, relay.rounds = who("cometbft"), 20, 2
-    out += [defaults, relay, idle("cometbft", 10000, False), handshakes_bare("cometbft", 12000),
-            handshakes_bare("tendermint", 12000)]
+    out += [defaults, library, many, relay, idle("cometbft", 10000, False),
+            handshakes_bare("cometbft", 12000), handshakes_bare("tendermint", 12000)]
     out += [active("cometbft", n, 131072 // n) for n in (1, 10, 100, 1000)]
     return [e for e in out if e.in_quick or not quick]

@@ -37,6 +37,8 @@ class Subject:
         flags = {"--row": exp.kind, "--profile": exp.profile, "--size": exp.size,
                  "--warm": exp.warm, "--count": exp.count, "--defaults": int(exp.defaults),
                  "--nodes": exp.serve_nodes if mode == "serve" else exp.run_nodes}
+        if exp.frame_cipher and name == "switchyard":
+            flags["--frame-cipher"] = exp.frame_cipher
         if addr:
             flags["--addr"] = addr
         cmd = [str(subjects.program(name)), mode]

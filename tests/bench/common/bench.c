@@ -56,7 +56,8 @@ static void split_addresses(char *list, bench_args *args) {
 }
 
 void bench_parse(int argc, char **argv, bench_args *ret_args) {
-    bench_args args = {.row = "bulk", .profile = "cometbft", .size = 65536, .nodes = 1};
+    bench_args args = {
+        .row = "bulk", .profile = "cometbft", .size = 65536, .nodes = 1, .frame_cipher = "auto"};
     if (argc < 2 || (strcmp(argv[1], "serve") != 0 && strcmp(argv[1], "run") != 0)) {
         bench_die("usage: %s serve|run [--flag value]...", argv[0]);
     }
@@ -80,6 +81,8 @@ void bench_parse(int argc, char **argv, bench_args *ret_args) {
             args.nodes = (size_t)number(flag, value);
         } else if (strcmp(flag, "--defaults") == 0) {
             args.defaults = number(flag, value) != 0;
+        } else if (strcmp(flag, "--frame-cipher") == 0) {
+            args.frame_cipher = value;
         } else {
             bench_die("unknown flag %s", flag);
         }

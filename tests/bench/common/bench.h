@@ -38,8 +38,9 @@ typedef struct bench_args {
     size_t size;
     uint64_t warm;
     uint64_t count;
-    size_t nodes;  /* nodes of this process, each with a connection of its own */
-    bool defaults; /* the implementation's own limits stay on */
+    size_t nodes;             /* nodes of this process, each with a connection of its own */
+    bool defaults;            /* the implementation's own limits stay on */
+    const char *frame_cipher; /* ours alone */
 } bench_args;
 
 void bench_parse(int argc, char **argv, bench_args *ret_args);

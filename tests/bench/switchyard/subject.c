@@ -386,6 +386,7 @@ static void node_start(node *n, size_t index) {
     settings.network = "bench";
     settings.profiles[0] = args.profile;
     settings.profile_count = 1;
+    settings.frame_cipher = args.frame_cipher;
     settings.max_inbound = 20000;
     settings.max_outbound = 20000;
     settings.max_pending = 4096;
