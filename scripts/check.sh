@@ -143,8 +143,10 @@ fi
 if step build-clang build_clang; then
     step same-trace same_trace
 fi
-# FUZZ_SMOKE=SECONDS: each fuzz target for so long; its inputs were replayed above.
+# FUZZ_SMOKE=SECONDS: each fuzz target for so long; its inputs were replayed above.  And do these
+# reach the lines of every decoder?
 if [ "${FUZZ_SMOKE:-0}" -gt 0 ]; then
+    step fuzz-coverage tests/fuzz/coverage.py --floor 95
     step fuzz-smoke tests/fuzz/run.py --seconds "$FUZZ_SMOKE" --jobs 2
 fi
 if [ -e tests/interop/run.py ]; then

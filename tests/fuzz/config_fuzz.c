@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Configuration: the text of config.toml (first byte even), or the text of one flag (first byte
- * odd, the next one says which key).  What is taken is printed as TOML that gives the same value
- * again, and what it means together is either built or refused with a reason. */
+/* Configuration: the text of config.toml (first byte even), the text of one flag (first byte odd,
+ * the next one says which key), or a file that is not there (no byte at all).  What is taken is
+ * printed as TOML that gives the same value again, and what it means together is either built or
+ * refused with a reason. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,24 @@ static void check_messages(const yard_texts *texts) {
 
 static void add_text(fuzz_bytes *bytes, const char *text) {
     fuzz_bytes_add(bytes, text, strlen(text));
+}
+
+/* The copy that a reload is compared with. */
+static void check_copy(const yard_config *config) {
+    yard_config copy;
+    yard_config_copy(config, &copy);
+    for (yard_key key = 0; key < YARD_KEY_COUNT; key++) {
+        const yard_key_desc *desc = yard_key_get(key);
+        char *printed = yard_value_print(desc, &config->values[key]);
+        char *copied = yard_value_print(desc, &copy.values[key]);
+        char *where = yard_config_where(&copy, key);
+        FUZZ_CHECK(strcmp(printed, copied) == 0);
+        FUZZ_CHECK(strstr(where, desc->name) != NULL);
+        free(where);
+        free(copied);
+        free(printed);
+    }
+    yard_config_fini(&copy);
 }
 
 /* "key = value" under its table, as `yard check-config` would print it. */
@@ -54,7 +73,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_in in = fuzz_in_of(data, size);
     yard_config config;
     yard_config_init(&config, "home");
-    if (fuzz_u8(&in) % 2 == 0) {
+    if (size == 0) {
+        yard_config_read_file(&config);
+        FUZZ_CHECK(config.errors.count == 1);
+    } else if (fuzz_u8(&in) % 2 == 0) {
         yard_config_read_text(&config, (const char *)in.pos, fuzz_left(&in));
     } else {
         const yard_key key = (yard_key)(fuzz_u8(&in) % YARD_KEY_COUNT);
@@ -67,6 +89,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (yard_config_is_given(&config, key)) {
             check_printed(&config, key);
         }
+    }
+    if (was_taken) {
+        check_copy(&config);
     }
     yard_node node;
     const size_t errors_before = config.errors.count;

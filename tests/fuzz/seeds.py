@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors")
 NO_LIMITS = b"\0\0"  # the two bytes of a world in which no allocation fails
@@ -267,10 +268,18 @@ def bans():
 
 # ---- cmd ----
 
+def key_index():
+    """{key: its number}, which the second byte of a flag names"""
+    with open(os.path.join(VECTORS, "..", "..", "cmd", "yard", "keys.def"), encoding="utf-8") as f:
+        return {key: i for i, key in enumerate(re.findall(r"^KEY\((\w+)", f.read(), re.M))}
+
+
 def config():
     p2p, own = b"\0[p2p]\n", b"\0[switchyard]\n"
+    chain = own + b"chain_id = \"c\"\n"
     return [
-        b"\0", b"\0moniker = \"m\"\nlog_level = \"main:info,*:error\"\n", b"\0a = 1\n[b]\nc = 2\n",
+        b"", b"\0", b"\0moniker = \"m\"\nlog_level = \"main:info,*:error\"\n",
+        b"\0a = 1\n[b]\nc = 2\n",
         p2p + b"laddr = \"tcp://127.0.0.1:0\"\n",
         p2p + b"persistent_peers = \"" + ID + b"@1.2.3.4:5," + ID + b"@h:6\"\n",
         p2p + b"max_num_peers = 50\nflush_throttle_timeout = 100\n",
@@ -285,8 +294,94 @@ def config():
         own + b"profiles = [1]\n",
         own + b"chain_id = 1979-05-27T07:32:00Z\n", b"\0[[p2p]]\nx = 1.5\n", b"\0[p2p\n",
         b"\0x = \"\\", b"\0\xff\xfe",
-    ] + [bytes([1, key]) + text for key in range(0, 60, 3)
-         for text in (b"true", b"12", b"1h2m3.5s", b"[1, 2]", b"[\"plain\"]")][::3]
+    ] + config_kinds(p2p, own) + config_meaning(p2p, chain) + config_flags()
+
+
+def config_kinds(p2p, own):
+    """Values of the wrong kind, beyond their bounds, and durations of every form."""
+    wrong = (b"\"t\"", b"1", b"true", b"[]", b"1.5", b"1979-05-27")
+    keys = (p2p + b"laddr = ", p2p + b"pex = ", p2p + b"dial_timeout = ", own + b"profiles = ",
+            own + b"echo_channels = ", own + b"crawl_parallel = ")
+    durations = (b"\"0\"", b"\"\"", b"\"-3s\"", b"\"5\xc2\xb5s\"", b"\"7ns\"", b"\"2h\"",
+                 b"\"1h30m\"", b"\"1.5h2.25m\"", b"\"99999999999999999999999s\"",
+                 b"\"9999999999999h\"", b"\"2562047h2562047h\"", b"\"3x\"", b"\".s\"", b"\"1us\"",
+                 b"-1", b"5", b"9223372036854775807")
+    return [k + w + b"\n" for k in keys for w in wrong] + [
+        p2p + key + b" = " + d + b"\n" for d in durations
+        for key in (b"dial_timeout", b"flush_throttle_timeout")
+    ] + [
+        own + b"echo_interval = \"1h30m\"\nlinger_timeout = \"0s\"\nseed_visit = \"3h2s\"\n",
+        own + b"crawl_parallel = 0\n", own + b"crawl_parallel = 65\n",
+        own + b"profiles = []\n", own + b"echo_channels = [\"x\"]\n",
+        own + b"echo_channels = [256]\nextra_channels = [-1]\n",
+        own + b"echo_channels = [" + b", ".join(b"%d" % i for i in range(17)) + b"]\n",
+        own + b"profiles = [\"\\u0001\"]\n", own + b"profiles = [1.5]\n",
+        own + b"echo_channels = [[1]]\n", b"\0# a comment.with.dots\n[p2p] # another\n",
+        b"\0" + b"a." * 101 + b"b = 1\n", b"\0x = '\\'\ny = \"\\\"\"\n",
+        b"\0[[p2p.x]]\ny = 1\n",
+        p2p + b"laddr = [[1]]\n", p2p + b"laddr = { a = 1 }\n", b"\0p2p = [{ a = 1 }]\n",
+    ]
+
+
+def config_meaning(p2p, chain):
+    """What each value means and what they mean together, kept and broken."""
+    quoted = b"\"%s\"\n"
+    with_chain = p2p.replace(b"\0", chain, 1)
+    channels = tuple(b", ".join(b"%d" % i for i in numbers)
+                     for numbers in (range(10), range(10, 20)))
+    rules = b"1.2.3.0/24," + ID + b"\\n2001:db8::/32 ,, 9.9.9.9\\n"
+    many = b",".join(ID + b"@1.2.3.4:%d" % i for i in range(1, 34))
+    own_rows = [b"version = " + quoted % b"1.2.3", b"profiles = [\"x\"]\n",
+                b"profiles = [\"plain\", \"plain\", \"plain\", \"plain\"]\n",
+                b"profiles = [\"tendermint\", \"cometbft\", \"plain\"]\n",
+                b"log_level = " + quoted % b"loud", b"log_format = " + quoted % b"xml",
+                b"log_format = " + quoted % b"json", b"frame_cipher = " + quoted % b"rot13",
+                b"frame_cipher = " + quoted % b"library", b"frame_cipher = " + quoted % b"avx512",
+                b"ping_interval = \"5s\"\npong_timeout = \"5s\"\n",
+                b"memory_max = 65536\npeer_memory_max = 65537\n",
+                b"echo_channels = [32]\nextra_channels = [32]\n",
+                b"echo_channels = [%s]\nextra_channels = [%s]\n" % channels,
+                b"echo_channels = [0]\n", b"extra_channels = [0]\n",
+                b"allow_peers = " + quoted % rules, b"deny_peers = " + quoted % rules,
+                b"deny_peers = " + quoted % b"1.2.3.4/33, x",
+                b"allow_peers = " + quoted % b",".join([b"1.1.1.1"] * 17),
+                b"abci_dialect = " + quoted % b"9", b"filter_unanswered = " + quoted % b"perhaps"]
+    p2p_rows = [b"laddr = " + quoted % b"udp://x", b"external_address = " + quoted % b"1.2.3.4",
+                b"external_address = " + quoted % b"1.2.3.4:5", b"seeds = " + quoted % many,
+                b"persistent_peers = " + quoted % (ID + b"@h:70000, x@y"),
+                b"unconditional_peer_ids = " + quoted % (ID + b", zz"),
+                b"private_peer_ids = " + quoted % (b"x," + ID),
+                b"pex = false\nseed_mode = true\nseeds = " + quoted % (ID + b"@1.2.3.4:5"),
+                b"auth_enc = false\n", b"addr_book_file = " + quoted % b"book",
+                b"max_num_peers = 5\nallow_duplicate_ip = true\n", b"max_num_peers = 60\n"]
+    tops = [b"log_level = " + quoted % b"state:info, p2p:debug", b"log_level = " + quoted % b"x:y",
+            b"log_level = " + quoted % b"error", b"filter_peers = true\n",
+            b"filter_peers = true\nproxy_app = " + quoted % b"kvstore",
+            b"filter_peers = true\nabci = " + quoted % b"grpc",
+            b"filter_peers = true\nproxy_app = " + quoted % b"unix:///tmp/x.sock"]
+    return ([chain + r for r in own_rows] + [with_chain + r for r in p2p_rows] +
+            [b"\0" + t + chain[1:] for t in tops] +
+            [chain + own_rows[3] + b"[p2p]\nauth_enc = false\n",
+             chain + b"profiles = [\"a\", \"b\", \"c\", \"d\"]\n[p2p]\nauth_enc = false\n"])
+
+
+def config_flags():
+    flags = {
+        "MONIKER": (b"m", b"a\nb\tc\"d\\e", b"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", b"\xff",
+                    b"\xc3A", b"\x01", b"\xed\xa0\x80", b"\xf0\x9f\x98"),
+        "PEX": (b"true", b"yes"),
+        "SEND_RATE": (b"12", b"", b"1x", b"99999999999999999999999"),
+        "CRAWL_PARALLEL": (b"64", b"65", b"0"),
+        "DIAL_TIMEOUT": (b"1h2m3.5s", b"3", b"-1s", b"500us"),
+        "FLUSH_THROTTLE_TIMEOUT": (b"0", b"100", b"10ms", b"3600001"),
+        "LINGER_TIMEOUT": (b"0s", b"1m", b"1h"),
+        "PROFILES": (b"[\"plain\"]", b"[\"tendermint\", 1]", b"plain", b"1\nx = 2", b"7", b"["),
+        "ECHO_CHANNELS": (b"[1, 2]", b"[1, 1]", b"x", b"\"t\""),
+        "LIBP2P": (b"x",),
+    }
+    index = key_index()
+    return [bytes([1, index[key]]) + text for key, texts in flags.items() for text in texts
+            if key in index]
 
 
 # ---- conn ----
