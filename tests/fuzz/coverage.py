@@ -25,8 +25,8 @@ nodeinfo/node_info_proto.c nodeinfo/node_info_check.c nodeinfo/node_info.c nodei
 p2p/addr.c p2p/profile_recognize.c conn/packet.c conn/packet_amino.c conn/packet_proto.c
 conn/mux_recv.c conn/secret_conn.c conn/suite.c conn/suite_secretbox.c conn/suite_cometbft.c
 p2p/session_stream.c p2p/session_transport.c reactors/pex/pex_codec.c p2p/addr_book_read.c
-p2p/addr_book_time.c p2p/bans.c p2p/filter.c p2p/abci.c cmd/yard/config_toml.cc cmd/yard/config.c
-cmd/yard/value.c cmd/yard/node_settings.c""".split()
+p2p/addr_book_time.c p2p/bans.c p2p/filter.c p2p/abci.c p2p/abci_client.c
+cmd/yard/config_toml.cc cmd/yard/config.c cmd/yard/value.c cmd/yard/node_settings.c""".split()
 
 
 def build():

@@ -176,6 +176,30 @@ def abci():
     return seeds + [bytes([d]) + bytes.fromhex(h) for d in (0, 2) for h in lengths]
 
 
+
+def abci_client():
+    """Operations: abci_client_fuzz.c."""
+    ask, cancel, later, turn, send, close = b"\0", b"\x20", b"\x40", b"\x60", b"\x80", b"\xe0"
+    echo, failure, flush, admit, refuse = b"\xa0", b"\xa1", b"\xa2", b"\xc3", b"\xa3"
+    up = turn + turn + send + echo
+    stall, moment = later + b"\xd7", later + b"\x90"  # minutes, and about half a second
+    lives = [
+        up + ask * 4 + send + admit + refuse + failure + admit,
+        ask * 5 + up + send + cancel + b"\1" + cancel + b"\4" + admit * 4,
+        ask + cancel + b"\0" + cancel + b"\7" + up + admit, up + admit, up + failure, up + echo,
+        turn + stall, turn + turn + stall, up + ask + send + stall + turn + stall,
+        (ask + up + send + close + stall) * 3 + up + ask + send + admit,
+        turn + close + later + b"\0" + moment + turn + stall, up + later + b"\0" + moment + stall,
+        (turn + turn + send + failure + stall) * 7 + up + ask + send + admit,
+        (turn + turn + send + stall) * 7 + up, up + flush + b"\xe3\7\7\7", up + b"\xe1\xff" * 12,
+        up + ask * 70 + send + admit * 64 + send + admit * 6, ask * 2 + up + send + b"\xe2\x04\x3a",
+        up + ask + send + b"\xe9\x10\x3a\x06\x08\1\x1a\x02no",
+        up + ask * 2 + send + (later + b"\xb8" + admit) * 2,  # slow, and none that hangs
+    ]
+    return ([NO_LIMITS + bytes([first]) + life for life in lives for first in (0, 8, 16)] +
+            [NO_LIMITS + bytes([first]) + lives[0] for first in (1, 3, 5)] +
+            [bytes([k, 0, 0]) + lives[1] for k in (1, 2, 0x82)] + [b"\0\1\0" + lives[-4] * 3])
+
 def pex(name):
     vectors = load(name)
     found = []
@@ -604,6 +628,7 @@ TARGETS = {
     "config": config,
     "recognize": recognize,
     "abci": abci,
+    "abci_client": abci_client,
     "pex_amino": lambda: pex("tendermint/pex.json"),
     "pex_proto": lambda: pex("cometbft/pex.json"),
     "book": book,
