@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The decoders of the two handshake messages alone, without keys.  FUZZ_SUITE says which suite, the
- * first byte which message.  What is accepted is what we would have written, or means the same. */
+ * first byte which message, and whether the rest is the message or what a whole one is made of and
+ * then edited.  What is accepted is what we would have written, or means the same. */
 #include <string.h>
 
 #include "conn/suite.h"
@@ -46,9 +47,51 @@ static bool auth(const uint8_t *data, size_t len) {
     return true;
 }
 
+/* Up to three bytes are changed, each by a value that may be zero. */
+static void edit(uint8_t *data, size_t len, unsigned edits, fuzz_in *in) {
+    for (unsigned i = 0; i < edits; i++) {
+        const size_t at = fuzz_u8(in) % len;
+        data[at] ^= fuzz_u8(in);
+    }
+}
+
+static bool made_ephemeral(unsigned edits, fuzz_in *in) {
+    uint8_t pub[32] = {0};
+    uint8_t made[SY_EPH_MSG_MAX];
+    const sy_bytes from = fuzz_take(in, sizeof pub);
+    memcpy(pub, from.data, from.len);
+    FUZZ_SUITE.encode_ephemeral(pub, made);
+    edit(made, FUZZ_SUITE.eph_msg_len, edits, in);
+    const bool is_taken = ephemeral(made, FUZZ_SUITE.eph_msg_len);
+    FUZZ_CHECK(is_taken || edits > 0);
+    return is_taken;
+}
+
+static bool made_auth(unsigned edits, fuzz_in *in) {
+    sy_auth_msg msg = {.pubkey = {0}};
+    uint8_t made[SY_AUTH_MSG_MAX];
+    const sy_bytes key = fuzz_take(in, sizeof msg.pubkey);
+    const sy_bytes sig = fuzz_take(in, sizeof msg.sig);
+    memcpy(msg.pubkey, key.data, key.len);
+    memcpy(msg.sig, sig.data, sig.len);
+    FUZZ_SUITE.encode_auth(&msg, made);
+    edit(made + 1, FUZZ_SUITE.auth_msg_len - 1, edits, in);
+    const bool is_taken = auth(made + 1, FUZZ_SUITE.auth_msg_len - 1);
+    FUZZ_CHECK(is_taken || edits > 0);
+    return is_taken;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_in in = fuzz_in_of(data, size);
-    const bool is_auth = fuzz_u8(&in) % 2 == 0;
-    fuzz_count(is_auth ? auth(in.pos, fuzz_left(&in)) : ephemeral(in.pos, fuzz_left(&in)));
+    const uint8_t first = fuzz_u8(&in);
+    const bool is_auth = first % 2 == 0;
+    bool is_taken;
+    if (first / 2 % 2 == 0) {
+        is_taken = is_auth ? auth(in.pos, fuzz_left(&in)) : ephemeral(in.pos, fuzz_left(&in));
+    } else {
+        const unsigned edits = first / 4 % 4;
+        is_taken = is_auth ? made_auth(edits, &in) : made_ephemeral(edits, &in);
+    }
+    fuzz_count(is_taken);
     return 0;
 }

@@ -24,7 +24,8 @@ PRESETS = {False: "fuzz", True: "fuzz-fast"}  # by --fast
 OUT = os.path.join(ROOT, "out", "fuzz")
 LEN_MAX = {"node_info_amino": 11000, "node_info_proto": 11000, "uvarint": 64, "recognize": 64,
            "pex_amino": 4000, "pex_proto": 4000, "two_peers": 400,
-           "frames_secretbox": 400, "frames_cometbft": 400}
+           "frames_secretbox": 400, "frames_cometbft": 400,
+           "auth_msg_secretbox": 300, "auth_msg_cometbft": 300}
 LEN_DEFAULT = 2000
 MERGE_LEN_MAX = 400  # what goes into the repository stays small
 NICE = ["nice", "-n", "10"]

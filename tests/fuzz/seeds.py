@@ -477,7 +477,9 @@ def auth_rows(suite):
 def auth_msg(suite):
     bodies = [unhex(side["auth_message"]) for side in sides(suite)] + auth_rows(suite)
     keys = [unhex(side["ephemeral_message"]) for side in sides(suite)] + eph_rows(suite)
-    return thin([b"\0" + b[1:] for b in bodies], 30) + thin([b"\1" + k for k in keys], 15)
+    made = [bytes([2 + which + 4 * edits]) + bytes(range(length)) + b"\0\1" * edits
+            for which, length in ((0, 96), (1, 32)) for edits in range(4)]
+    return thin([b"\0" + b[1:] for b in bodies], 30) + thin([b"\1" + k for k in keys], 15) + made
 
 
 def eph_rows(suite):
