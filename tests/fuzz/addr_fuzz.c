@@ -97,10 +97,7 @@ static size_t make_text(fuzz_in *in, char out[SY_ADDR_TEXT_CAP]) {
     memcpy(endpoint.ip + ip_at, given.data, given.len);
     endpoint.port = fuzz_u16(in);
     len += sy_endpoint_format(&endpoint, out + len);
-    for (unsigned edits = kind / 8 % 4; edits > 0 && fuzz_left(in) >= 2; edits--) {
-        const size_t at = fuzz_u8(in) % len;
-        out[at] = (char)fuzz_u8(in);
-    }
+    fuzz_edit(in, out, len, kind / 8 % 4);
     return len;
 }
 

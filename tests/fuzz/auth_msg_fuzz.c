@@ -47,21 +47,13 @@ static bool auth(const uint8_t *data, size_t len) {
     return true;
 }
 
-/* Up to three bytes are changed, each by a value that may be zero. */
-static void edit(uint8_t *data, size_t len, unsigned edits, fuzz_in *in) {
-    for (unsigned i = 0; i < edits; i++) {
-        const size_t at = fuzz_u8(in) % len;
-        data[at] ^= fuzz_u8(in);
-    }
-}
-
 static bool made_ephemeral(unsigned edits, fuzz_in *in) {
     uint8_t pub[32] = {0};
     uint8_t made[SY_EPH_MSG_MAX];
     const sy_bytes from = fuzz_take(in, sizeof pub);
     memcpy(pub, from.data, from.len);
     FUZZ_SUITE.encode_ephemeral(pub, made);
-    edit(made, FUZZ_SUITE.eph_msg_len, edits, in);
+    fuzz_edit(in, made, FUZZ_SUITE.eph_msg_len, edits);
     const bool is_taken = ephemeral(made, FUZZ_SUITE.eph_msg_len);
     FUZZ_CHECK(is_taken || edits > 0);
     return is_taken;
@@ -75,7 +67,7 @@ static bool made_auth(unsigned edits, fuzz_in *in) {
     memcpy(msg.pubkey, key.data, key.len);
     memcpy(msg.sig, sig.data, sig.len);
     FUZZ_SUITE.encode_auth(&msg, made);
-    edit(made + 1, FUZZ_SUITE.auth_msg_len - 1, edits, in);
+    fuzz_edit(in, made + 1, FUZZ_SUITE.auth_msg_len - 1, edits);
     const bool is_taken = auth(made + 1, FUZZ_SUITE.auth_msg_len - 1);
     FUZZ_CHECK(is_taken || edits > 0);
     return is_taken;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The text of node_key.json; behind a first byte below 8 a seed of 32 bytes whose file is written,
- * with up to three edits of three bytes each (place, place, value), for no mutation finds a public
+ * with up to three edits of two bytes each (place, value), for no mutation finds a public
  * half.  What is read can be written and read again, and nothing of a key that was refused stands
  * in the error line. */
 #include <switchyard/node_key.h>
@@ -18,10 +18,7 @@ static size_t make_file(fuzz_in *in, char out[SY_NODE_KEY_JSON_CAP]) {
     memcpy(seed, given.data, given.len);
     sy_node_key_from_seed(seed, &key);
     const size_t len = sy_node_key_encode_json(&key, out);
-    for (unsigned edits = fuzz_u8(in) % 4; edits > 0 && fuzz_left(in) >= 3; edits--) {
-        const size_t at = fuzz_u16(in) % len;
-        out[at] = (char)fuzz_u8(in);
-    }
+    fuzz_edit(in, out, len, fuzz_u8(in) % 4);
     return len;
 }
 

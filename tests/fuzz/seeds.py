@@ -107,8 +107,8 @@ def node_key():
     good = load("tendermint/keys.json")["keys"][0]["file"].encode()
     other = load("cometbft/keys.json")["keys"][0]["file"].encode()
     return [
-        b"\1", b"\1" + bytes(range(32)), b"\1" + b"\xaa" * 32 + b"\1\0\0 ",
-        b"\1" + b"\7" * 32 + b"\1\0\x30A",
+        b"\1", b"\1" + bytes(range(32)), b"\1" + b"\xaa" * 32 + b"\1\0 ",
+        b"\1" + b"\7" * 32 + b"\1\x30A",
         good, other, b" " + good + b"\n", good[:-1], good + b"x", b"{}", b"[]", b"null", b"",
         good.replace(b"PrivKeyEd25519", b"PrivKeySecp256k1"),
         good.replace(b"uxuA==", b"uxuB=="), good.replace(b"A", b"B", 3),

@@ -95,6 +95,11 @@ void finder_seed(finder *f, const finder *seed) {
     memcpy(addr->host, text, strlen(text) + 1);
 }
 
+sy_addr_verdict finder_tell(finder *f, const sy_net_addr *addr) {
+    const sy_addr_news news = {*addr, *addr, SY_ADDR_TOLD_OPERATOR, ""};
+    return f->source.ops->add(f->source.source, &news, sy_switch_walltime(sim_switch(f->node)));
+}
+
 void finder_fini(finder *f) {
     drop_saved(f);
     sy_pex_del(f->pex);

@@ -46,6 +46,9 @@ void finder_fini(finder *f);
 /* Adds a node to the seeds of f, by its address. */
 void finder_seed(finder *f, const finder *seed);
 
+/* The operator tells the running node of an address. */
+sy_addr_verdict finder_tell(finder *f, const sy_net_addr *addr);
+
 /* What a new process finds: the book is read again from the files that were saved last.  The node
  * is not running. */
 void finder_reload(finder *f);

@@ -153,8 +153,7 @@ static void outbound_peers_are_diverse(uint64_t seed) {
         sim_set_ip(others[i].node, ip);
         sim_start(others[i].node);
         const sy_net_addr addr = {*sim_id(others[i].node), *sim_endpoint(others[i].node)};
-        const sy_addr_news news = {addr, addr, SY_ADDR_TOLD_OPERATOR, ""};
-        (void)f.source.ops->add(f.source.source, &news, sy_switch_walltime(sim_switch(f.node)));
+        (void)finder_tell(&f, &addr);
     }
     sim_run_for(net, 31 * SY_SEC);
     sim_expect_eq(finder_switch_counts(&f).outbound, 6);

@@ -77,6 +77,23 @@ static void puppet_says(puppet *p, const char *bytes, size_t len) {
     p->say_len = len;
 }
 
+/* A network of a finder and a puppet that speak the older profile; neither is started. */
+static sim_net *pair_new(finder *f, puppet *p, uint64_t seed) {
+    sim_options options;
+    sim_options_default(&options, seed);
+    sim_net *net = sim_net_new(&options);
+    finder_init(f, net, "f", 10);
+    sim_set_profile(f->node, "tendermint");
+    puppet_init(p, net);
+    return net;
+}
+
+static void expect_distance(const puppet *p, sy_duration least) {
+    for (unsigned i = 1; i < p->requests && i < 64; i++) {
+        sim_expect(p->request_at[i] - p->request_at[i - 1] >= least);
+    }
+}
+
 #define ID_TEXT "24f6ed6acbfe1009c030d7ca567c33ca48309114"
 #define LIST    "\x1c\xbb\x67\x6b"
 #define GOOD    LIST "\x0a\x34\x0a\x28" ID_TEXT "\x12\x04\x05\x06\x07\x08\x18\xa0\xd0\x01"
@@ -132,14 +149,9 @@ static void check_rule(const finder *f, const puppet *p, const rule *row) {
 /* SPEC-TEST PEX-15 PEX-16 PEX-17: what stops a peer and what does not, each beside its twin. */
 static void rules_are_kept(uint64_t seed) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        sim_options options;
-        sim_options_default(&options, seed * 100 + i);
-        sim_net *net = sim_net_new(&options);
         static finder f;
         static puppet p;
-        finder_init(&f, net, "f", 10);
-        sim_set_profile(f.node, "tendermint");
-        puppet_init(&p, net);
+        sim_net *net = pair_new(&f, &p, seed * 100 + i);
         puppet_says(&p, rows[i].bytes, rows[i].len);
         p.say_times = rows[i].times;
         p.on_request = rows[i].on_request;
@@ -158,14 +170,9 @@ static void rules_are_kept(uint64_t seed) {
  * apart, and one that is not answered is not repeated. */
 static void requests_keep_their_distance(uint64_t seed) {
     for (int answers = 0; answers < 2; answers++) {
-        sim_options options;
-        sim_options_default(&options, seed);
-        sim_net *net = sim_net_new(&options);
         static finder f;
         static puppet p;
-        finder_init(&f, net, "f", 10);
-        sim_set_profile(f.node, "tendermint");
-        puppet_init(&p, net);
+        sim_net *net = pair_new(&f, &p, seed);
         p.on_request = true;
         puppet_says(&p, TEXT(GOOD));
         p.say_times = answers == 1 ? 1 : 0;
@@ -175,9 +182,7 @@ static void requests_keep_their_distance(uint64_t seed) {
         sim_run_for(net, 15 * SY_MIN);
         sim_expect(sim_has_peer(f.node, p.node));
         sim_expect(answers == 1 ? p.requests >= 15 : p.requests == 1);
-        for (unsigned i = 1; i < p.requests && i < 64; i++) {
-            sim_expect(p.request_at[i] - p.request_at[i - 1] >= 10 * SY_SEC - 100 * SY_MSEC);
-        }
+        expect_distance(&p, 10 * SY_SEC - 100 * SY_MSEC);
         sim_net_del(net);
         finder_fini(&f);
     }
@@ -186,15 +191,10 @@ static void requests_keep_their_distance(uint64_t seed) {
 /* SPEC-TEST PEX-12: a peer that stalls gets one request late and the next one in time; by its own
  * clock they are ten seconds apart all the same. */
 static void a_stalled_peer_sees_the_distance(uint64_t seed) {
-    sim_options options;
-    sim_options_default(&options, seed);
-    sim_net *net = sim_net_new(&options);
     static finder f;
     static puppet p;
-    finder_init(&f, net, "f", 10);
+    sim_net *net = pair_new(&f, &p, seed);
     f.ensure_period = SY_SEC; /* it asks as often as it may */
-    sim_set_profile(f.node, "tendermint");
-    puppet_init(&p, net);
     p.on_request = true;
     puppet_says(&p, TEXT(GOOD));
     p.say_times = 1;
@@ -207,9 +207,7 @@ static void a_stalled_peer_sees_the_distance(uint64_t seed) {
     }
     sim_expect(sim_has_peer(f.node, p.node));
     sim_expect(p.requests >= 10);
-    for (unsigned i = 1; i < p.requests && i < 64; i++) {
-        sim_expect(p.request_at[i] - p.request_at[i - 1] >= 10 * SY_SEC);
-    }
+    expect_distance(&p, 10 * SY_SEC);
     sim_net_del(net);
     finder_fini(&f);
 }
@@ -235,10 +233,7 @@ static void seed_answers_once(uint64_t seed) {
             addr.endpoint.ip[12] = (uint8_t)(100 + i % 100);
             addr.endpoint.ip[13] = (uint8_t)(i / 100);
             addr.endpoint.ip[15] = 1;
-            const sy_addr_news news = {addr, addr, SY_ADDR_TOLD_OPERATOR, ""};
-            sim_expect_eq(
-                f.source.ops->add(f.source.source, &news, sy_switch_walltime(sim_switch(f.node))),
-                SY_ADDR_ADDED);
+            sim_expect_eq(finder_tell(&f, &addr), SY_ADDR_ADDED);
         }
         puppet_init(&p, net);
         puppet_says(&p, TEXT("\x72\x3a\x31\xcd"));
@@ -306,8 +301,7 @@ static void seeds_are_not_pestered(uint64_t seed) {
         sim_start(s.node);
         sim_start(f.node);
         const sy_net_addr addr = {*sim_id(s.node), *sim_endpoint(s.node)};
-        const sy_addr_news news = {addr, addr, SY_ADDR_TOLD_OPERATOR, ""};
-        (void)f.source.ops->add(f.source.source, &news, sy_switch_walltime(sim_switch(f.node)));
+        (void)finder_tell(&f, &addr);
         sim_run_for(net, SY_HOUR);
         const sy_pex_counts counts = finder_counts(&f);
         sim_expect(configured == 1 ? counts.dials == 0 : counts.dials >= 3 && counts.dials <= 8);

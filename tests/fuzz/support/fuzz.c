@@ -65,6 +65,14 @@ sy_bytes fuzz_take(fuzz_in *in, size_t n) {
     return bytes;
 }
 
+void fuzz_edit(fuzz_in *in, void *data, size_t len, unsigned edits) {
+    uint8_t *bytes = data;
+    for (; edits > 0 && fuzz_left(in) >= 2; edits--) {
+        const size_t at = fuzz_u8(in) % len;
+        bytes[at] = fuzz_u8(in);
+    }
+}
+
 uint64_t fuzz_duration(fuzz_in *in) {
     const unsigned value = fuzz_u8(in);
     return value == 0 ? 0 : (uint64_t)(8 + value % 8) << (value / 8 + 7);

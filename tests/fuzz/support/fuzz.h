@@ -44,6 +44,10 @@ uint64_t fuzz_u64(fuzz_in *in);
 /* The next n bytes, or as many as there are. */
 sy_bytes fuzz_take(fuzz_in *in, size_t n);
 
+/* Replaces up to `edits` bytes of data, as two bytes of the input each say: the place (modulo len,
+ * which is 1 to 256) and the value.  Ends with the input. */
+void fuzz_edit(fuzz_in *in, void *data, size_t len, unsigned edits);
+
 /* Nanoseconds of all magnitudes from one byte: 0, then 1 us to about an hour. */
 uint64_t fuzz_duration(fuzz_in *in);
 
